@@ -1,0 +1,199 @@
+// Package fetch is a bounded GET: size, redirects, statuses and validators.
+package fetch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	maxBody      = 1 << 20 // a large provider's key set has some 60 KiB
+	maxHeader    = 64 << 10
+	maxRedirects = 3
+	idleTimeout  = 10 * time.Second // covers discovery and keys in one attempt; leaves no connection, and no goroutine, behind for long
+)
+
+// Response is a document that a server sent whole.
+type Response struct {
+	Body        []byte // nil if NotModified
+	NotModified bool   // 304: what the validators stand for is still good
+	Validators  Validators
+	MaxAge      time.Duration // of Cache-Control, less Age; negative where there is none, or no-store or no-cache
+}
+
+// Validators make the next request conditional (RFC 9110 section 8.8).
+type Validators struct{ ETag, LastModified string }
+
+// Error is an answer that is not a document.
+type Error struct {
+	URL        string
+	Status     int           // 0: no answer
+	RetryAfter time.Duration // 0: none asked for
+	Err        error
+}
+
+func (e *Error) Error() string {
+	if e.Status != 0 {
+		return fmt.Sprintf("%s: HTTP status %d: %v", e.URL, e.Status, e.Err)
+	}
+	return fmt.Sprintf("%s: %v", e.URL, e.Err)
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// NewClient returns a client for documents of an identity provider: caller's own in a copy without its cookie jar,
+// or one of our own. Redirects stay on the same scheme, host and port, and a name "localhost" must
+// lead to a loopback address. A RoundTripper that is not an *http.Transport dials as it likes.
+func NewClient(caller *http.Client) *http.Client {
+	client := &http.Client{}
+	if caller != nil {
+		*client = *caller
+		client.Jar = nil
+	}
+	client.CheckRedirect = checkRedirect
+	switch t := client.Transport.(type) {
+	case nil:
+		client.Transport = guardDial(&http.Transport{
+			Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, MaxResponseHeaderBytes: maxHeader, IdleConnTimeout: idleTimeout})
+	case *http.Transport:
+		client.Transport = guardDial(t.Clone())
+	}
+	return client
+}
+
+// Get fetches one document under ctx's deadline. Every failure is an [*Error] without any of the body,
+// but for its first bytes where a person needs them to recognize what answered.
+func Get(ctx context.Context, client *http.Client, rawURL string, v Validators) (*Response, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, rawURL, nil)
+	if err != nil {
+		return nil, &Error{URL: rawURL, Err: err}
+	}
+	req.Header.Set("Accept", "application/jwk-set+json, application/json;q=0.9, */*;q=0.1")
+	if v.ETag != "" {
+		req.Header.Set("If-None-Match", v.ETag)
+	}
+	if v.LastModified != "" {
+		req.Header.Set("If-Modified-Since", v.LastModified)
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		if inner := new(url.Error); errors.As(err, &inner) {
+			err = inner.Err // its text would repeat the URL
+		}
+		return nil, &Error{URL: rawURL, Err: err}
+	}
+	defer resp.Body.Close()
+	return read(rawURL, resp, v)
+}
+
+func read(rawURL string, resp *http.Response, v Validators) (*Response, error) {
+	r := &Response{
+		MaxAge:     maxAge(resp.Header),
+		Validators: Validators{ETag: resp.Header.Get("ETag"), LastModified: resp.Header.Get("Last-Modified")},
+	}
+	if resp.StatusCode == http.StatusNotModified && v != (Validators{}) {
+		r.NotModified, r.Validators = true, v
+		return r, nil
+	}
+	if resp.StatusCode != http.StatusOK {
+		return nil, &Error{URL: rawURL, Status: resp.StatusCode, RetryAfter: retryAfter(resp.Header), Err: errors.New(http.StatusText(resp.StatusCode))}
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
+	if err == nil && len(body) > maxBody {
+		err = fmt.Errorf("the body is larger than %d bytes", maxBody)
+	}
+	if err != nil {
+		return nil, &Error{URL: rawURL, Status: resp.StatusCode, Err: err}
+	}
+	r.Body = body
+	return r, nil
+}
+
+// Unusable describes a document that could not be used, so that a person sees what answered: a sign-in page, say.
+func (r *Response) Unusable(rawURL string, err error) *Error {
+	return &Error{URL: rawURL, Status: http.StatusOK, Err: fmt.Errorf("%w (it begins %.40q)", err, r.Body)}
+}
+
+// checkRedirect keeps a trusted server from sending us to another one.
+func checkRedirect(req *http.Request, via []*http.Request) error {
+	if len(via) > maxRedirects {
+		return fmt.Errorf("more than %d redirects", maxRedirects)
+	}
+	from := via[0].URL
+	if req.URL.Scheme != from.Scheme || !strings.EqualFold(req.URL.Host, from.Host) {
+		return fmt.Errorf("redirected to another origin, %s://%s", req.URL.Scheme, req.URL.Host)
+	}
+	return nil
+}
+
+func guardDial(t *http.Transport) *http.Transport {
+	dial := t.DialContext
+	if dial == nil {
+		dial = (&net.Dialer{}).DialContext
+	}
+	t.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dial(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		if host, _, _ := net.SplitHostPort(address); strings.EqualFold(host, "localhost") && !loopback(conn.RemoteAddr()) {
+			conn.Close()
+			return nil, fmt.Errorf("localhost leads to %s, which is not a loopback address", conn.RemoteAddr())
+		}
+		return conn, nil
+	}
+	return t
+}
+
+func loopback(a net.Addr) bool {
+	tcp, ok := a.(*net.TCPAddr)
+	return ok && tcp.IP.IsLoopback()
+}
+
+// maxAge reads Cache-Control (RFC 9111 sections 5.2.2.1 and 4.2.3).
+func maxAge(h http.Header) time.Duration {
+	const none = -1
+	age := time.Duration(none)
+	for directive := range strings.SplitSeq(strings.ToLower(strings.Join(h.Values("Cache-Control"), ",")), ",") {
+		name, value, _ := strings.Cut(strings.TrimSpace(directive), "=")
+		switch name {
+		case "no-store", "no-cache":
+			return none
+		case "max-age":
+			if d, ok := seconds(strings.Trim(value, `"`)); ok {
+				age = d
+			}
+		}
+	}
+	if elapsed, ok := seconds(h.Get("Age")); ok && age != none {
+		age = max(0, age-elapsed)
+	}
+	return age
+}
+
+// retryAfter reads the seconds form (RFC 9110 section 10.2.3); the date form depends on the server's clock and is passed over.
+func retryAfter(h http.Header) time.Duration {
+	d, _ := seconds(h.Get("Retry-After"))
+	return d
+}
+
+// seconds reads delta-seconds; a value that overflows stands for the largest (RFC 9111 section 1.2.2).
+func seconds(s string) (time.Duration, bool) {
+	s = strings.TrimSpace(s)
+	if s == "" || strings.Trim(s, "0123456789") != "" {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(s, 10, 32)
+	if err != nil {
+		n = 1<<31 - 1
+	}
+	return time.Duration(n) * time.Second, true
+}

@@ -1,0 +1,197 @@
+package jose
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Object is a JSON object that was read strictly: exact names, no duplicate name at any depth, valid UTF-8,
+// nothing before or behind it (RFC 8259, RFC 7515 section 10.12). Its values stay raw JSON text.
+// It is immutable.
+type Object struct {
+	text    string
+	members []member
+}
+
+type member struct{ name, value string }
+
+// Limits bound a JSON text before a decoder sees it.
+type Limits struct {
+	Depth   int // nested objects and arrays, the outermost included
+	Members int // object members in total
+}
+
+// Limits for the two JSON texts of a token. A header names a key and an algorithm;
+// a payload may carry the groups and the nested roles of a large organization.
+var (
+	HeaderLimits  = Limits{Depth: 4, Members: 32}
+	PayloadLimits = Limits{Depth: 32, Members: 1000}
+)
+
+// ParseObject reads one JSON object within the limits.
+func ParseObject(text []byte, limits Limits) (Object, error) {
+	if err := limits.check(text); err != nil {
+		return Object{}, err
+	}
+	o := Object{text: string(text)}
+	if err := json.Unmarshal(text, &o); err != nil {
+		return Object{}, strictError(err)
+	}
+	return o, nil
+}
+
+// check scans lexically and allocates nothing: it only has to be right about text that a strict decoder would accept.
+func (l Limits) check(text []byte) error {
+	depth, members := 0, 0
+	for i := 0; i < len(text); i++ {
+		switch text[i] {
+		case '"':
+			for i++; i < len(text) && text[i] != '"'; i++ {
+				if text[i] == '\\' {
+					i++
+				}
+			}
+		case '{', '[':
+			if depth++; depth > l.Depth {
+				return fmt.Errorf("JSON nested deeper than %d", l.Depth)
+			}
+		case '}', ']':
+			depth--
+		case ':':
+			if members++; members > l.Members {
+				return fmt.Errorf("more than %d JSON members", l.Members)
+			}
+		}
+	}
+	return nil
+}
+
+// UnmarshalJSONFrom keeps, for each member, where it stands in the text.
+func (o *Object) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	if dec.PeekKind() != '{' {
+		return errNoObject
+	}
+	if _, err := dec.ReadToken(); err != nil {
+		return err
+	}
+	o.members = make([]member, 0, 16)
+	for dec.PeekKind() != '}' {
+		name, err := dec.ReadValue()
+		if err != nil {
+			return err
+		}
+		m := member{name: o.text[int(dec.InputOffset())-len(name) : dec.InputOffset()]}
+		if m.name, err = unquote(m.name); err != nil {
+			return err
+		}
+		value, err := dec.ReadValue()
+		if err != nil {
+			return err
+		}
+		m.value = o.text[int(dec.InputOffset())-len(value) : dec.InputOffset()]
+		o.members = append(o.members, m)
+	}
+	_, err := dec.ReadToken()
+	return err
+}
+
+var errNoObject = errors.New("not a JSON object")
+
+// strictError keeps what is wrong and drops the decoder's quotation of the text: it may hold what no log should.
+func strictError(err error) error {
+	if errors.Is(err, errNoObject) {
+		return errNoObject
+	}
+	if errors.Is(err, jsontext.ErrDuplicateName) {
+		return errors.New("a JSON member twice")
+	}
+	return errors.New("not strict JSON")
+}
+
+// Get returns the raw JSON text of a member.
+func (o Object) Get(name string) (raw string, ok bool) {
+	for i := range o.members {
+		if o.members[i].name == name {
+			return o.members[i].value, true
+		}
+	}
+	return "", false
+}
+
+// Names returns the members' names in the order of the text.
+func (o Object) Names() []string {
+	names := make([]string, len(o.members))
+	for i := range o.members {
+		names[i] = o.members[i].name
+	}
+	return names
+}
+
+// Text returns the object as it was written.
+func (o Object) Text() string { return o.text }
+
+// String reads raw JSON text as a string; ok is false where it is of another type.
+func String(raw string) (s string, ok bool) {
+	if !strings.HasPrefix(raw, `"`) {
+		return "", false
+	}
+	s, err := unquote(raw)
+	return s, err == nil
+}
+
+func unquote(raw string) (string, error) {
+	if strings.IndexByte(raw, '\\') < 0 {
+		return raw[1 : len(raw)-1], nil
+	}
+	b, err := jsontext.AppendUnquote(nil, raw)
+	return string(b), err
+}
+
+// Strings reads raw JSON text that is an array of strings; ok is false for anything else.
+func Strings(raw string) (list []string, ok bool) {
+	if !strings.HasPrefix(raw, "[") {
+		return nil, false
+	}
+	var elements []jsontext.Value
+	if err := json.Unmarshal([]byte(raw), &elements); err != nil {
+		return nil, false
+	}
+	list = make([]string, len(elements))
+	for i, e := range elements {
+		if list[i], ok = String(string(e)); !ok {
+			return nil, false
+		}
+	}
+	return list, true
+}
+
+// KeySet cuts a JWK set into its keys. The outer object is read leniently (a byte order mark, a duplicate name,
+// bad UTF-8 and unknown members are passed over: RFC 7517 section 5), so that one odd key never takes the others with it;
+// [ParseKey] then reads each key strictly by itself.
+func KeySet(document []byte) (keys [][]byte, err error) {
+	var set struct {
+		Keys []jsontext.Value `json:"keys"`
+	}
+	err = json.Unmarshal(TrimBOM(document), &set, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	if err != nil || set.Keys == nil {
+		return nil, errors.New("not a JSON object with an array of keys")
+	}
+	keys = make([][]byte, len(set.Keys))
+	for i, key := range set.Keys {
+		keys[i] = key
+	}
+	return keys, nil
+}
+
+// TrimBOM drops a UTF-8 byte order mark, which some servers put before their documents.
+func TrimBOM(document []byte) []byte { return bytes.TrimPrefix(document, []byte("\xef\xbb\xbf")) }
+
+// Unmarshal decodes raw JSON text into dst by the strict rules of [Object].
+func Unmarshal(raw string, dst any) error {
+	return json.Unmarshal([]byte(raw), dst)
+}

@@ -1,0 +1,268 @@
+package jose
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rsa"
+	"errors"
+	"fmt"
+	"math/big"
+	"slices"
+	"strings"
+
+	"github.com/lestrrat-go/jwx/v2/jwa"
+	"github.com/lestrrat-go/jwx/v2/jwk"
+	"github.com/lestrrat-go/jwx/v2/jws"
+)
+
+// Algorithms that a verifier accepts unless told otherwise: every asymmetric one of RFC 7518 section 3.1
+// and RFC 8037, EdDSA also under its newer name (RFC 9864). HMAC and none are not to be had.
+func Algorithms() []string {
+	return []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"}
+}
+
+// Bounds of a key.
+const (
+	minRSABits = 2048      // RFC 7518 sections 3.3 and 3.5
+	maxRSABits = 8192      // a signature check costs 16 times that of 2048 bits
+	maxKeyText = 64 << 10  // a JWK with a long x5c chain has some 8 KiB
+	maxRSAExp  = 1<<31 - 1 // what crypto/rsa takes
+)
+
+// MaxKeyID bounds a kid, in bytes (RFC 8725 section 3.10).
+const MaxKeyID = 1 << 10
+
+// keyLimits bound the JSON of one JWK.
+var keyLimits = Limits{Depth: 8, Members: 128}
+
+// Key is a public key that may verify signatures. It is immutable: a key has one *Key for as long as its set keeps it unchanged.
+type Key struct {
+	ID         string // "kid", "" if it has none
+	Thumbprint string // RFC 7638, SHA-256: tells whether the key's material is the same
+	Private    bool   // the JWK held private members, which were set aside
+
+	algorithms []string
+	public     crypto.PublicKey
+}
+
+// verifiers are jwx's: the cryptography of this package is theirs and the standard library's.
+var verifiers = map[string]jws.Verifier{}
+
+func init() {
+	for _, alg := range Algorithms() {
+		name := jwa.SignatureAlgorithm(alg)
+		if alg == "Ed25519" {
+			name = jwa.EdDSA
+		}
+		v, err := jws.NewVerifier(name)
+		if err != nil {
+			panic(err)
+		}
+		verifiers[alg] = v
+	}
+}
+
+// ParseKey reads one JWK (RFC 7517 section 4). A key that is not for verifying signatures by one of [Algorithms] is an error.
+func ParseKey(text []byte) (*Key, error) {
+	if len(text) > maxKeyText {
+		return nil, fmt.Errorf("longer than %d bytes", maxKeyText)
+	}
+	o, err := ParseObject(text, keyLimits)
+	if err != nil {
+		return nil, err
+	}
+	k := &Key{}
+	if err := k.readUse(o); err != nil {
+		return nil, err
+	}
+	if err := k.readMaterial(o); err != nil {
+		return nil, err
+	}
+	if err := k.readAlgorithm(o); err != nil {
+		return nil, err
+	}
+	return k, nil
+}
+
+// KeyID reads the kid of a JWK that [ParseKey] has refused, "" if that can't be done either.
+func KeyID(text []byte) string {
+	o, err := ParseObject(text, keyLimits)
+	if err != nil {
+		return ""
+	}
+	id, _ := stringMember(o, "kid")
+	return id[:min(len(id), MaxKeyID)]
+}
+
+// readUse refuses a key that is for something else (RFC 7517 sections 4.2 and 4.3).
+func (k *Key) readUse(o Object) error {
+	var ok bool
+	if raw, there := o.Get("kid"); there {
+		if k.ID, ok = String(raw); !ok || len(k.ID) > MaxKeyID {
+			return errors.New("kid is not a string of reasonable length")
+		}
+	}
+	if raw, there := o.Get("use"); there {
+		if use, _ := String(raw); use != "sig" {
+			return fmt.Errorf("use is %.20s, not sig", raw)
+		}
+	}
+	if raw, there := o.Get("key_ops"); there {
+		if ops, ok := Strings(raw); !ok || !slices.Contains(ops, "verify") {
+			return errors.New("key_ops does not hold verify")
+		}
+	}
+	for _, name := range []string{"d", "p", "q", "dp", "dq", "qi", "oth"} {
+		if _, there := o.Get(name); there {
+			k.Private = true
+		}
+	}
+	return nil
+}
+
+// readMaterial hands jwx the required public members alone (RFC 7638 section 3.2): what else a JWK holds,
+// certificates and private members above all, reaches no parser.
+func (k *Key) readMaterial(o Object) error {
+	kty, _ := stringMember(o, "kty")
+	required := map[string][]string{"RSA": {"e", "kty", "n"}, "EC": {"crv", "kty", "x", "y"}, "OKP": {"crv", "kty", "x"}}[kty]
+	if required == nil {
+		return fmt.Errorf("kty %.20q is not one of RSA, EC, OKP", kty)
+	}
+	if crv, there := stringMember(o, "crv"); kty != "RSA" && (!there || curveSize[crv] == 0) {
+		return fmt.Errorf("crv %.20q is not supported", crv)
+	}
+	members := make([]string, len(required))
+	for i, name := range required {
+		value, ok := stringMember(o, name)
+		if !ok {
+			return fmt.Errorf("%s is missing or not a string", name)
+		}
+		if name != "kty" && name != "crv" {
+			if err := checkNumber(o, kty, name, value); err != nil {
+				return err
+			}
+		}
+		members[i] = `"` + name + `":"` + value + `"`
+	}
+	parsed, err := jwk.ParseKey([]byte("{" + strings.Join(members, ",") + "}"))
+	if err != nil {
+		return fmt.Errorf("unusable %s key: %w", kty, err)
+	}
+	if err := parsed.Raw(&k.public); err != nil {
+		return fmt.Errorf("unusable %s key: %w", kty, err)
+	}
+	sum, err := parsed.Thumbprint(crypto.SHA256)
+	k.Thumbprint = string(sum)
+	return errors.Join(err, checkPublic(k.public))
+}
+
+// curveSize is the length of a coordinate in bytes (RFC 7518 section 6.2.1.2, RFC 8037 section 2).
+var curveSize = map[string]int{"P-256": 32, "P-384": 48, "P-521": 66, "Ed25519": 32}
+
+// checkNumber looks at one base64url number before any arithmetic is done with it.
+func checkNumber(o Object, kty, name, value string) error {
+	if strings.ContainsAny(value, "\r\n") {
+		return fmt.Errorf("%s holds a line break", name)
+	}
+	if len(value) > maxRSABits/6+8 {
+		return fmt.Errorf("%s is longer than a number of %d bits", name, maxRSABits)
+	}
+	number, err := Decode(nil, value)
+	if err != nil {
+		return fmt.Errorf("%s is %w", name, err)
+	}
+	if crv, _ := stringMember(o, "crv"); kty != "RSA" && len(number) != curveSize[crv] {
+		return fmt.Errorf("%s has %d bytes, %s wants %d", name, len(number), crv, curveSize[crv])
+	}
+	if name == "e" {
+		e := new(big.Int).SetBytes(number) // as a big number: an exponent of 2^64+1 must not shrink to 1
+		if !e.IsInt64() || e.Int64() < 3 || e.Int64() > maxRSAExp || e.Bit(0) == 0 {
+			return errors.New("e is not odd and between 3 and 2^31-1")
+		}
+	}
+	return nil
+}
+
+// checkPublic refuses keys that jwx lets through (RFC 7518 sections 3.3 and 3.5, RFC 8725 section 3.4).
+func checkPublic(public crypto.PublicKey) error {
+	switch public := public.(type) {
+	case *rsa.PublicKey:
+		if bits := public.N.BitLen(); bits < minRSABits || bits > maxRSABits {
+			return fmt.Errorf("an RSA modulus of %d bits: %d to %d are accepted", bits, minRSABits, maxRSABits)
+		}
+	case *ecdsa.PublicKey:
+		if _, err := public.ECDH(); err != nil {
+			return errors.New("the point is not on its curve")
+		}
+	case ed25519.PublicKey:
+	default:
+		return fmt.Errorf("a %T is no public key for signatures", public)
+	}
+	return nil
+}
+
+// readAlgorithm infers what the key may verify from its type, and narrows it to the JWK's own alg (RFC 7517 section 4.4).
+func (k *Key) readAlgorithm(o Object) error {
+	switch public := k.public.(type) {
+	case *rsa.PublicKey:
+		k.algorithms = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}
+	case *ecdsa.PublicKey:
+		// RFC 7518 section 3.4: the algorithm fixes the curve.
+		k.algorithms = map[elliptic.Curve][]string{elliptic.P256(): {"ES256"}, elliptic.P384(): {"ES384"}, elliptic.P521(): {"ES512"}}[public.Curve]
+	case ed25519.PublicKey:
+		k.algorithms = []string{"EdDSA", "Ed25519"} // RFC 9864: two names of one algorithm
+	}
+	raw, there := o.Get("alg")
+	if !there {
+		return nil
+	}
+	alg, _ := String(raw)
+	if !slices.Contains(k.algorithms, alg) {
+		return fmt.Errorf("alg %.20s is not one for this key", raw)
+	}
+	if _, ed := k.public.(ed25519.PublicKey); !ed {
+		k.algorithms = []string{alg}
+	}
+	return nil
+}
+
+// Fits reports whether the key may verify signatures of an algorithm (RFC 8725 sections 3.1 and 3.2).
+func (k *Key) Fits(alg string) bool { return slices.Contains(k.algorithms, alg) }
+
+// Equal reports whether two keys are the same for every token: name, material and algorithms.
+func (k *Key) Equal(other *Key) bool {
+	return k.ID == other.ID && k.Thumbprint == other.Thumbprint && slices.Equal(k.algorithms, other.algorithms)
+}
+
+// Algorithms names what the key may verify, for people.
+func (k *Key) Algorithms() string { return strings.Join(k.algorithms, " ") }
+
+// Verify checks a signature over the signing input. The key must fit alg.
+func (k *Key) Verify(alg, signed string, signature []byte) error {
+	if len(signature) != k.signatureSize() {
+		return fmt.Errorf("a signature of %d bytes, %s with this key has %d", len(signature), alg, k.signatureSize())
+	}
+	return verifiers[alg].Verify([]byte(signed), signature, k.public)
+}
+
+// signatureSize is exact: RFC 8017 section 8.2.2, RFC 7518 section 3.4, RFC 8032 section 5.1.7.
+func (k *Key) signatureSize() int {
+	switch public := k.public.(type) {
+	case *rsa.PublicKey:
+		return public.Size()
+	case *ecdsa.PublicKey:
+		return 2 * ((public.Curve.Params().BitSize + 7) / 8)
+	default:
+		return ed25519.SignatureSize
+	}
+}
+
+func stringMember(o Object, name string) (string, bool) {
+	raw, ok := o.Get(name)
+	if !ok {
+		return "", false
+	}
+	return String(raw)
+}

@@ -1,0 +1,82 @@
+package verifier
+
+import (
+	"crypto/sha256"
+	"strings"
+	"sync"
+
+	"github.com/bearerguard/bearerguard/internal/jose"
+	"github.com/bearerguard/bearerguard/internal/lru"
+)
+
+const defaultCacheSize = 4096
+
+// cache remembers tokens that were good. It keeps the hash of a token's signature, the signing input and the claims, never
+// the signature: what lies in memory can't be sent anywhere. A nil cache remembers nothing.
+type cache struct {
+	tokens *lru.Cache[*remembered]
+}
+
+type remembered struct {
+	signed string // the signing input, compared whole
+	claims *Claims
+	key    *jose.Key // the token's memory dies with the key that signed it
+}
+
+func newCache(size int) *cache { return &cache{lru.New[*remembered](size)} }
+
+func (c *cache) get(token string) (*remembered, bool) {
+	dot := strings.LastIndexByte(token, '.')
+	if c == nil || dot < 0 {
+		return nil, false
+	}
+	entry, ok := c.tokens.Get(signatureHash(token[dot+1:]))
+	if !ok || entry.signed != token[:dot] {
+		return nil, false
+	}
+	return entry, true
+}
+
+func (c *cache) add(token string, claims *Claims, key *jose.Key) {
+	if c == nil {
+		return
+	}
+	dot := strings.LastIndexByte(token, '.')
+	c.tokens.Add(signatureHash(token[dot+1:]), &remembered{strings.Clone(token[:dot]), claims, key})
+}
+
+// signatureHash hashes a usual signature from the stack.
+func signatureHash(signature string) lru.Hash {
+	var buffer [512]byte
+	return sha256.Sum256(append(buffer[:0], signature...))
+}
+
+// headerCache keeps parsed headers by their raw segment, for the header of one issuer's tokens repeats byte for byte.
+// Only headers of good tokens enter, so that nobody can flood it.
+type headerCache struct {
+	mu      sync.RWMutex
+	headers map[string]*header
+}
+
+// maxHeaders is for servers that write their members in another order each time; when it is full, it starts anew.
+const maxHeaders = 64
+
+func newHeaderCache() *headerCache { return &headerCache{headers: map[string]*header{}} }
+
+func (c *headerCache) get(segment string) *header {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.headers[segment]
+}
+
+func (c *headerCache) add(segment string, h *header) {
+	if c.get(segment) != nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.headers) >= maxHeaders {
+		clear(c.headers)
+	}
+	c.headers[strings.Clone(segment)] = h
+}
