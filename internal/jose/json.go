@@ -195,3 +195,6 @@ func TrimBOM(document []byte) []byte { return bytes.TrimPrefix(document, []byte(
 func Unmarshal(raw string, dst any) error {
 	return json.Unmarshal([]byte(raw), dst)
 }
+
+// Marshal is Unmarshal's counterpart.
+func Marshal(v any) ([]byte, error) { return json.Marshal(v) }

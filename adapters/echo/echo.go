@@ -1,0 +1,74 @@
+// Package echoauth puts a guard of package middleware before Echo's handlers.
+//
+// A handler finds the token's claims with [Claims], or with verifier.FromContext in its request's context. A refusal
+// is an *echo.HTTPError, so that the program's own error handler stays in charge of what is sent.
+package echoauth
+
+import (
+	"encoding/json"
+	"maps"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/bearerguard/bearerguard/middleware"
+	"github.com/bearerguard/bearerguard/scopes"
+	"github.com/bearerguard/bearerguard/verifier"
+)
+
+// Require lets any good token through; see [middleware.Guard.Require]. Like all of this package, it panics on a nil guard.
+func Require(g *middleware.Guard) echo.MiddlewareFunc { return With(g) }
+
+// RequireScope asks for all of the scopes; see [middleware.Guard.RequireScope].
+func RequireScope(g *middleware.Guard, all ...string) echo.MiddlewareFunc {
+	return With(g, middleware.Scope(all...))
+}
+
+// RequirePolicy asks for what a policy allows.
+func RequirePolicy(g *middleware.Guard, p scopes.Policy) echo.MiddlewareFunc {
+	return With(g, middleware.Policy(p))
+}
+
+// With asks for all of the requirements; without any it is [Require].
+func With(g *middleware.Guard, requirements ...middleware.Requirement) echo.MiddlewareFunc {
+	return wrap(g, func(r *http.Request) (middleware.Grant, *middleware.Denial) { return g.Check(r, requirements...) })
+}
+
+// Optional lets a request without credentials through, without claims; see [middleware.Guard.Optional].
+func Optional(g *middleware.Guard) echo.MiddlewareFunc { return wrap(g, g.CheckOptional) }
+
+// Claims returns the claims of the request's token; false where no guard has let the request through with one.
+func Claims(c echo.Context) (*verifier.Claims, bool) {
+	return verifier.FromContext(c.Request().Context())
+}
+
+func wrap(g *middleware.Guard, check func(*http.Request) (middleware.Grant, *middleware.Denial)) echo.MiddlewareFunc {
+	if g == nil {
+		panic("echoauth: a nil *middleware.Guard: was the error of middleware.New dropped?")
+	}
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			grant, denial := check(c.Request())
+			if denial != nil {
+				return refuse(c, denial)
+			}
+			for name, values := range grant.Header {
+				c.Response().Header()[name] = append(c.Response().Header()[name], values...)
+			}
+			c.SetRequest(grant.Request)
+			return next(c)
+		}
+	}
+}
+
+// refuse leaves a JSON body to Echo's error handler; that one can't send any other.
+func refuse(c echo.Context, d *middleware.Denial) error {
+	contentType, body := d.Body(c.Request())
+	if !json.Valid(body) {
+		d.ServeHTTP(c.Response(), c.Request())
+		return nil
+	}
+	maps.Copy(c.Response().Header(), d.Header)
+	c.Response().Header().Set("Content-Type", contentType)
+	return echo.NewHTTPError(d.Status, json.RawMessage(body))
+}

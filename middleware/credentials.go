@@ -1,0 +1,99 @@
+package middleware
+
+import (
+	"net/http"
+	"strings"
+)
+
+// maxCredentials is the longest Authorization value that is looked at byte by byte; a good token is shorter.
+const maxCredentials = 17 << 10
+
+// presented is what a request carries in its Authorization field.
+type presented int
+
+const (
+	nothing   presented = iota // no field
+	foreign                    // a scheme that is not ours, or no scheme
+	bearer                     // one token, well-formed
+	malformed                  // what no client should send
+	oversized                  // a bearer token that is longer than any good one
+)
+
+// credentials reads the Authorization field by its grammar: RFC 9110 section 11.6.2 and RFC 6750 section 2.1.
+// Tokens in a query, a form or a cookie are never looked at (RFC 9700 section 4.3.2).
+func credentials(h http.Header) (token string, p presented) {
+	fields := h.Values("Authorization")
+	switch len(fields) {
+	case 0:
+		return "", nothing
+	case 1:
+	default: // RFC 9110 section 11.6.2: a singleton
+		return "", malformed
+	}
+	scheme, rest := cutScheme(fields[0])
+	if !strings.EqualFold(scheme, "bearer") { // RFC 9110 section 11.1: schemes are case-insensitive
+		if hidesBearer(rest) {
+			return "", malformed
+		}
+		return "", foreign
+	}
+	token = strings.TrimLeft(rest, " ") // RFC 6750 section 2.1: 1*SP
+	switch {
+	case len(token) > maxCredentials:
+		return "", oversized
+	case len(token) == len(rest) || !isB64Token(token):
+		return "", malformed
+	}
+	return token, bearer
+}
+
+// cutScheme ends the scheme at the first character that no token has (RFC 9110 section 5.6.2).
+func cutScheme(field string) (scheme, rest string) {
+	i := 0
+	for i < len(field) && isTokenChar(field[i]) {
+		i++
+	}
+	return field[:i], field[i:]
+}
+
+// isB64Token reports whether s is 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"=" (RFC 6750 section 2.1).
+func isB64Token(s string) bool {
+	body := strings.TrimRight(s, "=")
+	for i := range len(body) {
+		if c := body[i]; !isAlphanumeric(c) && strings.IndexByte("-._~+/", c) < 0 {
+			return false
+		}
+	}
+	return body != ""
+}
+
+func isTokenChar(c byte) bool {
+	return isAlphanumeric(c) || strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0
+}
+
+func isAlphanumeric(c byte) bool {
+	return '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
+}
+
+// hidesBearer reports whether a second set of credentials was joined to a foreign one by a comma, as proxies join fields
+// (RFC 9110 section 5.3): which of the two counts would differ from hop to hop.
+func hidesBearer(rest string) bool {
+	if len(rest) > maxCredentials {
+		return false
+	}
+	quoted := false
+	for i := 0; i < len(rest); i++ {
+		switch {
+		case quoted && rest[i] == '\\':
+			i++
+		case rest[i] == '"':
+			quoted = !quoted
+		case rest[i] == ',' && !quoted:
+			scheme, after := cutScheme(strings.TrimLeft(rest[i+1:], " \t"))
+			if strings.EqualFold(scheme, "bearer") && !strings.HasPrefix(strings.TrimLeft(after, " \t"), "=") {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,99 @@
+package middleware
+
+import (
+	"maps"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/bearerguard/bearerguard/internal/jose"
+	"github.com/bearerguard/bearerguard/verifier"
+)
+
+// Denial is a refused request and the answer to it. It is not an error: a nil *Denial in an error would not be nil.
+type Denial struct {
+	Status      int
+	Header      http.Header      // what ServeHTTP sends: challenges, Retry-After, Cache-Control
+	Code        string           // the error code of RFC 6750 section 3.1; "" where the request had no credentials
+	Description string           // a fixed sentence for developers; "" where Code is
+	Claims      *verifier.Claims // of a good token that was not enough; else nil
+	Err         error            // what happened, for operators: never to be sent to a client
+
+	body func(*http.Request, *Denial) (string, []byte)
+}
+
+// ServeHTTP sends the answer.
+func (d *Denial) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	contentType, body := d.Body(r)
+	h := w.Header()
+	maps.Copy(h, d.Header)
+	for _, ofAnotherBody := range []string{"Content-Length", "Content-Encoding", "Etag", "Last-Modified"} {
+		h.Del(ofAnotherBody)
+	}
+	h.Set("Content-Type", contentType)
+	w.WriteHeader(d.Status)
+	w.Write(body) // an error means that the client is gone
+}
+
+// Body is what ServeHTTP sends: that of Config.Body, else a JSON object with error and error_description.
+func (d *Denial) Body(r *http.Request) (contentType string, body []byte) {
+	if d.body != nil {
+		return d.body(r, d)
+	}
+	body, _ = jose.Marshal(struct {
+		Code        string `json:"error,omitempty"`
+		Description string `json:"error_description,omitempty"`
+	}{d.Code, d.Description}) // two strings: can't fail
+	return "application/json", body
+}
+
+// outcome is a row of the matrix of answers: RFC 6750 section 3.1.
+type outcome struct {
+	status      int
+	code        string
+	description string // RFC 6750 section 3: of %x20-21 / %x23-5B / %x5D-7E, and never a piece of the request
+}
+
+var (
+	noCredentials     = outcome{status: http.StatusUnauthorized} // no error code: RFC 6750 section 3.1
+	invalidRequest    = outcome{http.StatusBadRequest, "invalid_request", "the Authorization field is malformed or there is more than one"}
+	invalidToken      = outcome{http.StatusUnauthorized, "invalid_token", "the access token is malformed, expired, revoked or not for this resource"}
+	insufficientScope = outcome{http.StatusForbidden, "insufficient_scope", "the access token lacks the scope that this resource requires"}
+	unavailable       = outcome{http.StatusServiceUnavailable, "temporarily_unavailable", "access tokens can't be verified at the moment"}
+	serverError       = outcome{http.StatusInternalServerError, "server_error", "access tokens can't be verified"}
+)
+
+func (g *Guard) deny(o outcome, requirements []Requirement, err error) *Denial {
+	d := &Denial{Status: o.status, Code: o.code, Description: o.description, Err: err, Header: http.Header{"Cache-Control": {"no-store"}}, body: g.cfg.Body}
+	if o.status < http.StatusInternalServerError {
+		d.Header["Www-Authenticate"] = []string{g.challenge(o, requirements)}
+	}
+	return d
+}
+
+// challenge is never without a parameter (RFC 6750 section 3). It names the scope where the client may need to ask for
+// one: before it has a token, and with one that was not enough.
+func (g *Guard) challenge(o outcome, requirements []Requirement) string {
+	b := strings.Builder{}
+	separator := "Bearer "
+	add := func(name, value string) {
+		if value != "" {
+			b.WriteString(separator + name + `="` + value + `"`)
+			separator = ", "
+		}
+	}
+	add("realm", g.cfg.Realm)
+	add("error", o.code)
+	add("error_description", o.description)
+	if o == noCredentials || o == insufficientScope {
+		add("scope", ask(requirements))
+	}
+	add("resource_metadata", g.cfg.ResourceMetadata)
+	return b.String()
+}
+
+// retryAfter is in whole seconds, at least one (RFC 9110 section 10.2.3).
+func retryAfter(d time.Duration) string {
+	return strconv.FormatInt(int64(max(1, (d+time.Second-1)/time.Second)), 10)
+}

@@ -1,0 +1,241 @@
+// Package middleware lets only requests with a good access token through to net/http handlers, and answers the others as
+// RFC 6750 says.
+//
+// The handler behind a guard finds the token's claims with [verifier.FromContext]. The router decides where a guard stands:
+// there are no excluded paths, and a CORS preflight, which carries no token, is refused like any other request; put the CORS
+// middleware outside of the guard.
+package middleware
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/bearerguard/bearerguard/internal/ctxkey"
+	"github.com/bearerguard/bearerguard/scopes"
+	"github.com/bearerguard/bearerguard/verifier"
+)
+
+// Config says how a guard answers. Every zero value is a safe default.
+type Config struct {
+	// Realm is the challenges' realm: printable ASCII without quotes and backslashes. With neither Realm nor
+	// ResourceMetadata it is "api": a challenge has at least one parameter (RFC 6750 section 3).
+	Realm string
+	// ResourceMetadata is the URL of the protected resource metadata, for the challenges (RFC 9728 section 5.1).
+	ResourceMetadata string
+	// OnDecision is called once for each Check, for logs and metrics: a nil Denial means granted. The claims are there
+	// whenever the token was good. Don't log the request's Authorization field.
+	OnDecision func(*http.Request, *verifier.Claims, *Denial)
+	// Body makes the body of a refusal; status and headers stay the guard's. Nil: a JSON object with error and error_description.
+	Body func(*http.Request, *Denial) (contentType string, body []byte)
+	// Now is the clock. Nil: time.Now.
+	Now func() time.Time
+}
+
+// Guard decides whether a request may go on. It is safe for concurrent use. The zero Guard refuses everything; a nil one
+// panics where a route is mounted.
+type Guard struct {
+	verifier verifier.TokenVerifier
+	cfg      Config
+}
+
+// New checks a configuration and makes its Guard. Every mistake is reported, in one errors.Join.
+func New(v verifier.TokenVerifier, cfg Config) (*Guard, error) {
+	var errs []error
+	if r := reflect.ValueOf(v); !r.IsValid() || r.Kind() == reflect.Pointer && r.IsNil() {
+		errs = append(errs, errors.New("middleware: the TokenVerifier is nil: was the error of verifier.New dropped?"))
+	}
+	if !isQuotable(cfg.Realm) {
+		errs = append(errs, fmt.Errorf("middleware: Realm %q must be printable ASCII without quotes and backslashes", cfg.Realm))
+	}
+	if u, err := url.Parse(cfg.ResourceMetadata); cfg.ResourceMetadata != "" && (err != nil || u.Scheme == "" || u.Host == "" || !isQuotable(cfg.ResourceMetadata)) {
+		errs = append(errs, fmt.Errorf("middleware: ResourceMetadata %q must be an absolute URL", cfg.ResourceMetadata))
+	}
+	if cfg.Realm == "" && cfg.ResourceMetadata == "" {
+		cfg.Realm = "api"
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return &Guard{v, cfg}, nil
+}
+
+// isQuotable reports whether s can stand between quotes without an escape.
+func isQuotable(s string) bool {
+	return strings.IndexFunc(s, func(r rune) bool { return r < ' ' || r > '~' || r == '"' || r == '\\' }) < 0
+}
+
+// Require lets any good token through, whatever its scopes. At many identity providers that means any client or any user
+// of the tenant: ask for a scope wherever there is one to ask for.
+func (g *Guard) Require(next http.Handler) http.Handler { return g.With()(next) }
+
+// RequireScope asks for all of the scopes. It panics on a string that is no scope-token; without any it refuses every token.
+func (g *Guard) RequireScope(all ...string) func(http.Handler) http.Handler {
+	return g.With(Scope(all...))
+}
+
+// RequirePolicy asks for what a policy allows.
+func (g *Guard) RequirePolicy(p scopes.Policy) func(http.Handler) http.Handler {
+	return g.With(Policy(p))
+}
+
+// With asks for all of the requirements; without any it is Require.
+func (g *Guard) With(requirements ...Requirement) func(http.Handler) http.Handler {
+	return g.wrap(func(r *http.Request) (Grant, *Denial) { return g.Check(r, requirements...) })
+}
+
+// Optional lets a request without an Authorization field through, without claims. A token that is there must be good,
+// and credentials of another scheme are refused.
+func (g *Guard) Optional(next http.Handler) http.Handler { return g.wrap(g.CheckOptional)(next) }
+
+func (g *Guard) wrap(check func(*http.Request) (Grant, *Denial)) func(http.Handler) http.Handler {
+	if g == nil {
+		panic("middleware: a nil *Guard: was the error of middleware.New dropped?")
+	}
+	return func(next http.Handler) http.Handler {
+		if next == nil {
+			panic("middleware: a nil http.Handler")
+		}
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			grant, denial := check(r)
+			if denial != nil {
+				denial.ServeHTTP(w, r)
+				return
+			}
+			for name, values := range grant.Header {
+				w.Header()[name] = append(w.Header()[name], values...)
+			}
+			next.ServeHTTP(w, grant.Request)
+		})
+	}
+}
+
+// Grant is a request that may go on.
+type Grant struct {
+	Request *http.Request    // with the claims in its context: go on with this one
+	Claims  *verifier.Claims // nil where CheckOptional found no credentials
+	Header  http.Header      // to be added to the response; nil if there is nothing to add
+}
+
+// Check decides about a request and answers nothing: exactly one of its results is set. It reads the request's header and
+// context, and never its body. Adapters for other frameworks are made of it.
+func (g *Guard) Check(r *http.Request, requirements ...Requirement) (Grant, *Denial) {
+	return g.check(r, false, requirements)
+}
+
+// CheckOptional decides as [Guard.Optional] does.
+func (g *Guard) CheckOptional(r *http.Request) (Grant, *Denial) { return g.check(r, true, nil) }
+
+func (g *Guard) check(r *http.Request, optional bool, requirements []Requirement) (Grant, *Denial) {
+	grant, denial := g.decide(r, optional, requirements)
+	if denial != nil {
+		grant = Grant{}
+	} else if optional {
+		grant.Header = http.Header{"Vary": {"Authorization"}} // RFC 9111: the answer depends on it
+	}
+	if g.cfg.OnDecision != nil {
+		claims := grant.Claims
+		if denial != nil {
+			claims = denial.Claims
+		}
+		g.cfg.OnDecision(r, claims, denial)
+	}
+	return grant, denial
+}
+
+// decide is the whole decision: what does the request carry, is the token good, does it suffice?
+func (g *Guard) decide(r *http.Request, optional bool, requirements []Requirement) (Grant, *Denial) {
+	if g.verifier == nil {
+		return Grant{}, g.deny(serverError, nil, errors.New("a zero Guard knows no TokenVerifier: make one with middleware.New"))
+	}
+	token, presented := credentials(r.Header)
+	switch {
+	case presented == nothing && optional:
+		return Grant{Request: withStamp(r, nil)}, nil
+	case presented == nothing || presented == foreign:
+		return Grant{}, g.deny(noCredentials, requirements, errNoCredentials)
+	case presented == malformed:
+		return Grant{}, g.deny(invalidRequest, requirements, errMalformedRequest)
+	case presented == oversized:
+		return Grant{}, g.deny(invalidToken, requirements, errOversized)
+	}
+	s, denial := g.verify(r, token, requirements)
+	if denial != nil {
+		return Grant{}, denial
+	}
+	for _, requirement := range requirements {
+		if !requirement.met(s.claims) {
+			denial := g.deny(insufficientScope, requirements, fmt.Errorf("the token of %v has scope %q", s.claims, s.claims.Scopes()))
+			denial.Claims = s.claims
+			return Grant{}, denial
+		}
+	}
+	return Grant{Request: withStamp(r, s), Claims: s.claims}, nil
+}
+
+var (
+	errNoCredentials    = errors.New("no bearer token")
+	errMalformedRequest = errors.New("malformed Authorization field, or more than one")
+	errOversized        = fmt.Errorf("%w: longer than any good token", verifier.ErrMalformed)
+	errNilClaims        = errors.New("the TokenVerifier returned nil claims without an error")
+)
+
+// verify asks the TokenVerifier, unless this very guard has done so for this very token of this request.
+func (g *Guard) verify(r *http.Request, token string, requirements []Requirement) (*stamp, *Denial) {
+	if s, ok := r.Context().Value(ctxkey.Claims{}).(*stamp); ok && s != nil && s.guard == g && s.token == token && g.cfg.Now().Before(s.claims.Expiry()) {
+		return s, nil
+	}
+	claims, err := g.verifier.Verify(r.Context(), token)
+	switch unknown := (*verifier.UnavailableError)(nil); {
+	case err == nil && claims == nil:
+		return nil, g.deny(serverError, nil, errNilClaims)
+	case err == nil && claims.Confirmation() != (verifier.Confirmation{}):
+		// RFC 9449 section 7.2, RFC 8705 section 3: a token bound to its sender is no bearer token.
+		return nil, g.deny(invalidToken, requirements, fmt.Errorf("%w: the token has cnf, and this guard checks no proof", verifier.ErrBinding))
+	case err == nil:
+		return &stamp{g, token, claims}, nil
+	case errors.As(err, &unknown):
+		denial := g.deny(unavailable, nil, err)
+		denial.Header.Set("Retry-After", retryAfter(unknown.RetryAfter))
+		return nil, denial
+	case errors.Is(err, verifier.ErrUnavailable):
+		denial := g.deny(unavailable, nil, err)
+		denial.Header.Set("Retry-After", retryAfter(0))
+		return nil, denial
+	case errors.Is(err, verifier.ErrInvalidToken):
+		return nil, g.deny(invalidToken, requirements, err)
+	}
+	return nil, g.deny(serverError, nil, err)
+}
+
+// stamp is what a guard leaves in the context of a request that it let through: for the handler the claims, and for itself
+// the proof that it has verified this token.
+type stamp struct {
+	guard  *Guard
+	token  string
+	claims *verifier.Claims
+}
+
+// Claims is for verifier.FromContext. A nil stamp covers up the claims of an outer request.
+func (s *stamp) Claims() *verifier.Claims {
+	if s == nil {
+		return nil
+	}
+	return s.claims
+}
+
+func withStamp(r *http.Request, s *stamp) *http.Request {
+	old := r.Context().Value(ctxkey.Claims{})
+	if old == any(s) || s == nil && old == nil {
+		return r
+	}
+	return r.WithContext(context.WithValue(r.Context(), ctxkey.Claims{}, s))
+}
