@@ -291,7 +291,7 @@ type claimName struct {
 func parseClaimName(s string) (claimName, error) {
 	n := claimName{text: s}
 	if s == "" {
-		return n, errors.New("a claim's name is empty")
+		return n, errors.New("verifier: a claim's name is empty")
 	}
 	if !strings.HasPrefix(s, "/") {
 		return n, nil
@@ -302,7 +302,7 @@ func parseClaimName(s string) (claimName, error) {
 	}
 	for i, part := range n.path {
 		if rest := strings.NewReplacer("~0", "", "~1", "").Replace(part); strings.Contains(rest, "~") {
-			return n, fmt.Errorf(`claim name %q: "~" must be written "~0", and "/" inside a name "~1" (RFC 6901)`, s)
+			return n, fmt.Errorf(`verifier: claim name %q: "~" must be written "~0", and "/" inside a name "~1" (RFC 6901)`, s)
 		}
 		n.path[i] = strings.NewReplacer("~1", "/", "~0", "~").Replace(part)
 	}

@@ -80,15 +80,12 @@ func (cfg *Config) rules() (*rules, error) {
 	own, ownErr := compileMatch(cfg.Match)
 	r.ownMatch = own
 	if len(cfg.Clients) > 0 && len(r.clientID) == 0 {
-		err = errors.Join(err, errors.New("Clients is set, but the Profile lists no ClientIDClaims: no token says which client it is for"))
+		err = errors.Join(err, errors.New("verifier: Clients is set, but the Profile lists no ClientIDClaims: no token says which client it is for"))
 	}
 	if cfg.Profile.anybody != "" && len(cfg.Match) == 0 {
-		err = errors.Join(err, fmt.Errorf("Match is empty: with this profile %s can get a token for any audience, so say in Match whose tokens are meant", cfg.Profile.anybody))
+		err = errors.Join(err, fmt.Errorf("verifier: Match is empty: with this profile %s can get a token for any audience, so say in Match whose tokens are meant", cfg.Profile.anybody))
 	}
-	if err = errors.Join(err, ownErr); err != nil {
-		err = fmt.Errorf("verifier: %w", err)
-	}
-	return r, err
+	return r, errors.Join(err, ownErr)
 }
 
 // keyset decides where the keys come from.

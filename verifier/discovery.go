@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -39,11 +38,11 @@ type source struct {
 // Most servers with a path in the issuer know only the first.
 func metadataURLs(issuer *url.URL) []string {
 	origin, path := issuer.Scheme+"://"+issuer.Host, strings.TrimSuffix(issuer.EscapedPath(), "/")
-	return slices.Compact([]string{
-		origin + path + "/.well-known/openid-configuration",
-		origin + "/.well-known/oauth-authorization-server" + path,
-		origin + "/.well-known/openid-configuration" + path,
-	})
+	urls := []string{origin + path + "/.well-known/openid-configuration", origin + "/.well-known/oauth-authorization-server" + path}
+	if path != "" {
+		urls = append(urls, origin+"/.well-known/openid-configuration"+path)
+	}
+	return urls
 }
 
 // load fetches the keys, asking first where they are if that isn't known, is known for long, or has led to nothing.

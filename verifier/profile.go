@@ -266,7 +266,7 @@ func ProfileNamed(name string) (Profile, error) {
 		return f(), nil
 	}
 	names := slices.Sorted(maps.Keys(profiles))
-	return Profile{}, fmt.Errorf("no profile is named %q: there are %s", name, strings.Join(names, ", "))
+	return Profile{}, fmt.Errorf("verifier: no profile is named %q: there are %s", name, strings.Join(names, ", "))
 }
 
 // rules are a profile and a configuration made ready for use. They are immutable.
@@ -296,10 +296,10 @@ func (p Profile) compile() (*rules, error) {
 	}
 	var errs []error
 	if len(p.Types) == 0 {
-		errs = append(errs, errors.New(`Profile.Types is empty: list the accepted typ headers, "" for a token without one`))
+		errs = append(errs, errors.New(`verifier: Profile.Types is empty: list the accepted typ headers, "" for a token without one`))
 	}
 	if len(p.AudienceClaims) == 0 {
-		errs = append(errs, errors.New(`Profile.AudienceClaims is empty: list the claim that names the audience, usually "aud"`))
+		errs = append(errs, errors.New(`verifier: Profile.AudienceClaims is empty: list the claim that names the audience, usually "aud"`))
 	}
 	names := func(list []string) (out []claimName) {
 		for _, name := range list {

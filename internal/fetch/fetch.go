@@ -136,7 +136,10 @@ func checkRedirect(req *http.Request, via []*http.Request) error {
 
 func guardDial(t *http.Transport) *http.Transport {
 	dial := t.DialContext
-	if dial == nil {
+	//lint:ignore SA1019 a caller's transport may still have it
+	if old := t.Dial; dial == nil && old != nil {
+		dial = func(_ context.Context, network, address string) (net.Conn, error) { return old(network, address) }
+	} else if dial == nil {
 		dial = (&net.Dialer{}).DialContext
 	}
 	t.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
