@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/bearerguard/bearerguard/internal/jose"
@@ -23,6 +24,23 @@ type inspection struct {
 	claims  *Claims // not to be trusted before checkSignature has passed
 	keys    []*jose.Key
 	key     *jose.Key // the one that made the signature
+	scratch []byte    // for what is decoded
+}
+
+var inspections = sync.Pool{New: func() any { return new(inspection) }}
+
+func newInspection(v *Verifier, ctx context.Context, token string, now time.Time) *inspection {
+	t := inspections.Get().(*inspection)
+	t.v, t.ctx, t.token, t.now = v, ctx, token, now
+	return t
+}
+
+// release leaves nothing of the token behind.
+func (t *inspection) release() {
+	scratch := t.scratch[:cap(t.scratch)]
+	clear(scratch)
+	*t = inspection{scratch: scratch[:0]}
+	inspections.Put(t)
 }
 
 // have tells what a check has worked out for those behind it.
@@ -44,7 +62,6 @@ type check struct {
 	rule  string
 	needs have // without these it can't be judged
 	gives have
-	again bool // its answer may change with the time, so that it is asked again for a remembered token
 	run   func(*inspection) error
 	show  func(*inspection) (found, wanted string) // for Explain, once it could be judged
 }
@@ -62,9 +79,9 @@ var checks = []check{
 	{name: "payload", rule: "RFC 7519 section 7.2", needs: haveForm, gives: haveClaims, run: (*inspection).checkPayload, show: (*inspection).showPayload},
 	{name: "issuer", rule: "RFC 9068 section 4", needs: haveClaims, run: (*inspection).checkIssuer, show: (*inspection).showIssuer},
 	{name: "audience", rule: "RFC 9068 section 4", needs: haveClaims, run: (*inspection).checkAudience, show: (*inspection).showAudience},
-	{name: "expiry", rule: "RFC 7519 section 4.1.4", needs: haveClaims, again: true, run: (*inspection).checkExpiry, show: (*inspection).showExpiry},
-	{name: "not before", rule: "RFC 7519 section 4.1.5", needs: haveClaims, again: true, run: (*inspection).checkNotBefore, show: (*inspection).showNotBefore},
-	{name: "issued at", rule: "RFC 7519 section 4.1.6", needs: haveClaims, again: true, run: (*inspection).checkIssuedAt, show: (*inspection).showIssuedAt},
+	{name: "expiry", rule: "RFC 7519 section 4.1.4", needs: haveClaims, run: (*inspection).checkExpiry, show: (*inspection).showExpiry},
+	{name: "not before", rule: "RFC 7519 section 4.1.5", needs: haveClaims, run: (*inspection).checkNotBefore, show: (*inspection).showNotBefore},
+	{name: "issued at", rule: "RFC 7519 section 4.1.6", needs: haveClaims, run: (*inspection).checkIssuedAt, show: (*inspection).showIssuedAt},
 	{name: "key", rule: "RFC 8725 section 3.8", needs: haveAlgorithm, gives: haveKeys, run: (*inspection).checkKey, show: (*inspection).showKey},
 	{name: "signature", rule: "RFC 7515 section 5.2", needs: haveKeys, run: (*inspection).checkSignature, show: (*inspection).showSignature},
 	{name: "required claims", rule: "RFC 9068 section 2.2", needs: haveClaims, run: (*inspection).checkRequired, show: (*inspection).showRequired},
@@ -131,10 +148,11 @@ func (t *inspection) checkCritical() error {
 }
 
 func (t *inspection) checkPayload() error {
-	payload, err := jose.Decode(make([]byte, 0, len(t.compact.Payload)), t.compact.Payload)
+	payload, err := jose.Decode(t.scratch[:0], t.compact.Payload)
 	if err != nil {
 		return t.malformed("payload", err)
 	}
+	t.scratch = payload
 	t.claims = &Claims{}
 	return t.claims.readEnvelope(payload, t.v.rules)
 }
@@ -158,26 +176,41 @@ func (t *inspection) checkAudience() error {
 	return fmt.Errorf("%w: the token is for %s, this server is %s%s", ErrAudience, found, wanted, t.hintAudience())
 }
 
-func (t *inspection) checkExpiry() error {
-	if t.claims.expiry.IsZero() {
-		return fmt.Errorf("%w: exp", ErrMissingClaim)
-	}
-	if !t.now.Before(t.claims.expiry.Add(t.v.skew)) {
-		return fmt.Errorf("%w: %s", ErrExpired, t.relative(t.claims.expiry))
-	}
-	return nil
-}
+func (t *inspection) checkExpiry() error { return t.claims.notExpired(t.now, t.v.skew) }
 
 func (t *inspection) checkNotBefore() error {
-	if t.now.Add(t.v.skew).Before(t.claims.notBefore) {
-		return fmt.Errorf("%w: nbf is %s", ErrNotYetValid, t.relative(t.claims.notBefore))
-	}
-	return nil
+	return notAhead("nbf", t.claims.notBefore, t.now, t.v.skew)
 }
 
 func (t *inspection) checkIssuedAt() error {
-	if t.now.Add(t.v.skew).Before(t.claims.issuedAt) {
-		return fmt.Errorf("%w: iat is %s", ErrNotYetValid, t.relative(t.claims.issuedAt))
+	return notAhead("iat", t.claims.issuedAt, t.now, t.v.skew)
+}
+
+// inTime is the three of them, for a token that comes again.
+func (c *Claims) inTime(now time.Time, skew time.Duration) error {
+	if err := c.notExpired(now, skew); err != nil {
+		return err
+	}
+	if err := notAhead("nbf", c.notBefore, now, skew); err != nil {
+		return err
+	}
+	return notAhead("iat", c.issuedAt, now, skew)
+}
+
+// notExpired: on or after exp is too late (RFC 7519 section 4.1.4).
+func (c *Claims) notExpired(now time.Time, skew time.Duration) error {
+	if c.expiry.IsZero() {
+		return fmt.Errorf("%w: exp", ErrMissingClaim)
+	}
+	if !now.Before(c.expiry.Add(skew)) {
+		return fmt.Errorf("%w: %s", ErrExpired, relative(c.expiry, now))
+	}
+	return nil
+}
+
+func notAhead(claim string, date, now time.Time, skew time.Duration) error {
+	if now.Add(skew).Before(date) {
+		return fmt.Errorf("%w: %s is %s", ErrNotYetValid, claim, relative(date, now))
 	}
 	return nil
 }
@@ -189,12 +222,14 @@ func (t *inspection) checkKey() (err error) {
 }
 
 func (t *inspection) checkSignature() error {
-	signature, err := jose.Decode(make([]byte, 0, len(t.compact.Signature)), t.compact.Signature)
+	signed := append(t.scratch[:0], t.compact.Signed...)
+	both, err := jose.Decode(signed, t.compact.Signature)
 	if err != nil {
 		return t.malformed("signature", err)
 	}
+	t.scratch = both
 	for _, key := range t.keys {
-		if err = key.Verify(t.header.alg, t.compact.Signed, signature); err == nil {
+		if err = key.Verify(t.header.alg, both[:len(signed)], both[len(signed):]); err == nil {
 			t.key = key
 			return nil
 		}

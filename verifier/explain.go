@@ -29,7 +29,8 @@ func (v *Verifier) Explain(ctx context.Context, token string) []Check {
 	if v == nil || v.keys == nil {
 		return []Check{{Name: "configuration", Err: errZeroVerifier}}
 	}
-	t := &inspection{v: v, ctx: ctx, now: v.now(), token: token}
+	t := newInspection(v, ctx, token, v.now())
+	defer t.release()
 	report := make([]Check, len(checks))
 	var has have
 	for i, c := range checks {
@@ -106,15 +107,15 @@ func (t *inspection) showAudience() (string, string) {
 }
 
 func (t *inspection) showExpiry() (string, string) {
-	return t.relative(t.claims.expiry), "later than " + t.clock(-t.v.skew)
+	return relative(t.claims.expiry, t.now), "later than " + t.clock(-t.v.skew)
 }
 
 func (t *inspection) showNotBefore() (string, string) {
-	return t.relative(t.claims.notBefore), "absent or not after " + t.clock(t.v.skew)
+	return relative(t.claims.notBefore, t.now), "absent or not after " + t.clock(t.v.skew)
 }
 
 func (t *inspection) showIssuedAt() (string, string) {
-	return t.relative(t.claims.issuedAt), "absent or not after " + t.clock(t.v.skew)
+	return relative(t.claims.issuedAt, t.now), "absent or not after " + t.clock(t.v.skew)
 }
 
 func (t *inspection) showKey() (found, wanted string) {
@@ -240,11 +241,11 @@ func orNothing(list []string) string {
 }
 
 // relative tells a date and how far from now it is.
-func (t *inspection) relative(date time.Time) string {
+func relative(date, now time.Time) string {
 	if date.IsZero() {
 		return "absent"
 	}
-	d := date.Sub(t.now).Round(time.Second)
+	d := date.Sub(now).Round(time.Second)
 	if d < 0 {
 		return fmt.Sprintf("%s, %v ago", date.UTC().Format(time.RFC3339), -d)
 	}

@@ -78,7 +78,9 @@ func (s *stub) set(change func()) { s.mu.Lock(); change(); s.mu.Unlock() }
 
 func (s *stub) publish(keys ...signingKey) { s.set(func() { s.keys = keys }) }
 
-func (s *stub) fail(f func(context.Context) (*http.Response, error)) { s.set(func() { s.misbehave = f }) }
+func (s *stub) fail(f func(context.Context) (*http.Response, error)) {
+	s.set(func() { s.misbehave = f })
+}
 
 func (s *stub) fetches() int { s.mu.Lock(); defer s.mu.Unlock(); return s.asked["/keys"] }
 
@@ -274,9 +276,11 @@ var failures = map[string]func(context.Context) (*http.Response, error){
 	"a string":   func(context.Context) (*http.Response, error) { return answer(200, nil, `"hello"`), nil },
 	"empty body": func(context.Context) (*http.Response, error) { return answer(200, nil, ""), nil },
 	"resets":     func(context.Context) (*http.Response, error) { return nil, errors.New("connection reset by peer") },
-	"10 MB":      func(context.Context) (*http.Response, error) { return answer(200, nil, `{"keys":[`+strings.Repeat(" ", 10<<20)+`]}`), nil },
-	"half":       func(context.Context) (*http.Response, error) { return answer(200, nil, `{"keys":[{"kty":"OKP",`), nil },
-	"panics":     func(context.Context) (*http.Response, error) { panic("a transport's bug") },
+	"10 MB": func(context.Context) (*http.Response, error) {
+		return answer(200, nil, `{"keys":[`+strings.Repeat(" ", 10<<20)+`]}`), nil
+	},
+	"half":   func(context.Context) (*http.Response, error) { return answer(200, nil, `{"keys":[{"kty":"OKP",`), nil },
+	"panics": func(context.Context) (*http.Response, error) { panic("a transport's bug") },
 	"429": func(context.Context) (*http.Response, error) {
 		return answer(429, http.Header{"Retry-After": {"2"}}, ""), nil
 	},

@@ -199,34 +199,40 @@ func (v *Verifier) Verify(ctx context.Context, token string) (*Claims, error) {
 	return claims, err
 }
 
-// decide runs the checks of checks.go in their order, to the first failure. A token that passed them all is remembered;
-// when it comes again under a key that is still the issuer's, only the checks that depend on the time run again.
+// decide runs the checks of checks.go in their order, to the first failure. A token that passed them all is remembered.
 func (v *Verifier) decide(ctx context.Context, token string) (claims *Claims, cached bool, err error) {
-	t := &inspection{v: v, ctx: ctx, now: v.now(), token: token}
-	if err := t.checkSize(); err != nil {
-		return nil, false, err
+	if len(token) > jose.MaxToken {
+		return nil, false, errTooLong
 	}
-	entry, cached := v.cache.get(token)
-	if cached {
-		set, err := v.keys.current(ctx, t.now)
-		if err != nil {
-			return nil, true, err
-		}
-		if cached = set.holds(entry.key); cached {
-			t.claims = entry.claims
-		}
+	now := v.now()
+	if claims, err := v.recall(ctx, token, now); claims != nil || err != nil {
+		return claims, true, err
 	}
+	t := newInspection(v, ctx, token, now)
+	defer t.release()
 	for i := range checks {
-		if cached && !checks[i].again {
-			continue
-		}
 		if err := checks[i].run(t); err != nil {
-			return nil, cached, err
+			return nil, false, err
 		}
 	}
-	if !cached {
-		v.cache.add(token, t.claims, t.key)
-		v.headers.add(t.compact.Header, t.header)
+	v.cache.add(token, t.claims, t.key)
+	v.headers.add(t.compact.Header, t.header)
+	return t.claims, false, nil
+}
+
+// recall decides about a token that is remembered under a key that is still the issuer's: what a check found in its bytes
+// it would find again, so only the time is asked. Without one it returns nil and nil.
+func (v *Verifier) recall(ctx context.Context, token string, now time.Time) (*Claims, error) {
+	entry, ok := v.cache.get(token)
+	if !ok {
+		return nil, nil
 	}
-	return t.claims, cached, nil
+	set, err := v.keys.current(ctx, now)
+	if err != nil || !set.holds(entry.key) {
+		return nil, err
+	}
+	if err := entry.claims.inTime(now, v.skew); err != nil {
+		return nil, err
+	}
+	return entry.claims, nil
 }

@@ -35,10 +35,11 @@ var (
 
 // ParseObject reads one JSON object within the limits.
 func ParseObject(text []byte, limits Limits) (Object, error) {
-	if err := limits.check(text); err != nil {
+	members, err := limits.check(text)
+	if err != nil {
 		return Object{}, err
 	}
-	o := Object{text: string(text)}
+	o := Object{text: string(text), members: make([]member, 0, members)}
 	if err := json.Unmarshal(text, &o); err != nil {
 		return Object{}, strictError(err)
 	}
@@ -46,8 +47,8 @@ func ParseObject(text []byte, limits Limits) (Object, error) {
 }
 
 // check scans lexically and allocates nothing: it only has to be right about text that a strict decoder would accept.
-func (l Limits) check(text []byte) error {
-	depth, members := 0, 0
+func (l Limits) check(text []byte) (members int, err error) {
+	depth := 0
 	for i := 0; i < len(text); i++ {
 		switch text[i] {
 		case '"':
@@ -58,17 +59,17 @@ func (l Limits) check(text []byte) error {
 			}
 		case '{', '[':
 			if depth++; depth > l.Depth {
-				return fmt.Errorf("JSON nested deeper than %d", l.Depth)
+				return 0, fmt.Errorf("JSON nested deeper than %d", l.Depth)
 			}
 		case '}', ']':
 			depth--
 		case ':':
 			if members++; members > l.Members {
-				return fmt.Errorf("more than %d JSON members", l.Members)
+				return 0, fmt.Errorf("more than %d JSON members", l.Members)
 			}
 		}
 	}
-	return nil
+	return members, nil
 }
 
 // UnmarshalJSONFrom keeps, for each member, where it stands in the text.
@@ -79,7 +80,6 @@ func (o *Object) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	if _, err := dec.ReadToken(); err != nil {
 		return err
 	}
-	o.members = make([]member, 0, 16)
 	for dec.PeekKind() != '}' {
 		name, err := dec.ReadValue()
 		if err != nil {

@@ -240,11 +240,11 @@ func (k *Key) Equal(other *Key) bool {
 func (k *Key) Algorithms() string { return strings.Join(k.algorithms, " ") }
 
 // Verify checks a signature over the signing input. The key must fit alg.
-func (k *Key) Verify(alg, signed string, signature []byte) error {
+func (k *Key) Verify(alg string, signed, signature []byte) error {
 	if len(signature) != k.signatureSize() {
 		return fmt.Errorf("a signature of %d bytes, %s with this key has %d", len(signature), alg, k.signatureSize())
 	}
-	return verifiers[alg].Verify([]byte(signed), signature, k.public)
+	return verifiers[alg].Verify(signed, signature, k.public)
 }
 
 // signatureSize is exact: RFC 8017 section 8.2.2, RFC 7518 section 3.4, RFC 8032 section 5.1.7.
