@@ -98,7 +98,7 @@ func (c *Claims) Audience() []string { return slices.Clone(c.audience) }
 // Scopes is what the token grants, by the profile's claim; empty if it doesn't say.
 func (c *Claims) Scopes() scopes.Set { return c.scopes }
 
-// Expiry is exp, IssuedAt iat and NotBefore nbf; zero if the token has none.
+// Expiry is exp, zero if the token has none.
 func (c *Claims) Expiry() time.Time { return c.expiry }
 
 // IssuedAt is iat, zero if the token has none.

@@ -261,7 +261,11 @@ var profiles = map[string]func() Profile{
 }
 
 // ProfileNamed returns a profile by the name of its function, in any case: for environment variables and configuration files.
+// No name gives the zero Profile, which stands for [RFC9068].
 func ProfileNamed(name string) (Profile, error) {
+	if name == "" {
+		return Profile{}, nil
+	}
 	if f, ok := profiles[strings.ToLower(name)]; ok {
 		return f(), nil
 	}
