@@ -1,0 +1,77 @@
+package middleware_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+
+	"github.com/bearerguard/bearerguard/middleware"
+	"github.com/bearerguard/bearerguard/verifier"
+	"github.com/bearerguard/bearerguard/verifier/verifiertest"
+)
+
+func Example() {
+	issuer, err := verifiertest.Start() // in a program: your authorization server
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer issuer.Close()
+
+	v, err := verifier.New(issuer.Config())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	guard, err := middleware.New(v, middleware.Config{
+		OnDecision: func(r *http.Request, claims *verifier.Claims, denial *middleware.Denial) {
+			if denial != nil {
+				fmt.Println("refused:", denial.Err) // for operators, never for clients
+			}
+		},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+
+	mux := http.NewServeMux()
+	mux.Handle("GET /orders", guard.RequireScope("orders:read")(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		claims, _ := verifier.FromContext(r.Context())
+		fmt.Fprint(w, "orders for ", claims.ClientID())
+	})))
+
+	for _, authorization := range []string{"Bearer " + issuer.Token("orders:read"), "Basic dTpw"} {
+		r := httptest.NewRequest("GET", "/orders", nil)
+		r.Header.Set("Authorization", authorization)
+		w := httptest.NewRecorder()
+		mux.ServeHTTP(w, r)
+		fmt.Println(w.Code, w.Body)
+		fmt.Println(w.Header().Get("WWW-Authenticate"))
+	}
+	// Output:
+	// 200 orders for test-client
+	//
+	// refused: no bearer token
+	// 401 {}
+	// Bearer realm="api", scope="orders:read"
+}
+
+// A transport without a handler of net/http asks the guard and answers itself.
+func ExampleGuard_Check() {
+	guard, err := middleware.New(&verifier.Verifier{}, middleware.Config{}) // a zero Verifier refuses everything
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	r := &http.Request{Header: http.Header{"Authorization": {"Bearer token"}}}
+	grant, denial := guard.Check(r, middleware.Scope("orders:read"))
+	if denial != nil {
+		contentType, body := denial.Body(r)
+		fmt.Println(denial.Status, denial.Header.Get("Retry-After"), contentType, string(body))
+		return
+	}
+	fmt.Println("go on as", grant.Claims.ClientID())
+	// Output:
+	// 503 1 application/json {"error":"temporarily_unavailable","error_description":"access tokens can't be verified at the moment"}
+}
