@@ -1,6 +1,7 @@
 package middleware_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,6 +30,7 @@ func (f verifyFunc) Verify(ctx context.Context, token string) (*verifier.Claims,
 // counting knows tokens by their text, and counts the questions.
 type counting struct {
 	known map[string]*verifier.Claims
+	fail  error // for a token that it doesn't know; nil: ErrSignature
 	asked int
 }
 
@@ -37,7 +39,7 @@ func (c *counting) Verify(_ context.Context, token string) (*verifier.Claims, er
 	if claims := c.known[token]; claims != nil {
 		return claims, nil
 	}
-	return nil, verifier.ErrSignature
+	return nil, cmp.Or(c.fail, verifier.ErrSignature)
 }
 
 func claimsOf(t testing.TB, payload string) *verifier.Claims {
@@ -106,6 +108,7 @@ func TestNewRefuses(t *testing.T) {
 		{"a realm that is not UTF-8", good, middleware.Config{Realm: "\xff"}, []string{"Realm"}},
 		{"relative resource metadata", good, middleware.Config{ResourceMetadata: "/.well-known/oauth-protected-resource"}, []string{`ResourceMetadata "/.well-known/oauth-protected-resource" must be an absolute URL`}},
 		{"resource metadata without a scheme", good, middleware.Config{ResourceMetadata: "api.example.com/metadata"}, []string{"ResourceMetadata"}},
+		{"resource metadata with a host and no scheme", good, middleware.Config{ResourceMetadata: "//api.example.com/metadata"}, []string{"ResourceMetadata"}},
 		{"resource metadata without a host", good, middleware.Config{ResourceMetadata: "https:///metadata"}, []string{"ResourceMetadata"}},
 		{"resource metadata that is no URL", good, middleware.Config{ResourceMetadata: "https://api.example.com:port"}, []string{"ResourceMetadata"}},
 		{"a quote in resource metadata", good, middleware.Config{ResourceMetadata: `https://api.example.com/"x`}, []string{"ResourceMetadata"}},
@@ -253,9 +256,48 @@ func TestCheckOptional(t *testing.T) {
 			t.Errorf("9111: %q: CheckOptional = %+v, %+v", authorization, grant, denial)
 		}
 	}
+	plain := request()
+	if grant, _ := g.CheckOptional(plain); grant.Request != plain {
+		t.Error("a request without credentials is copied, though there are no claims to cover up")
+	}
 	for _, authorization := range []string{"", "Basic dTpw", "Bearer", "Bearer bad"} {
 		if grant, denial := g.CheckOptional(request(authorization)); denial == nil || grant.Request != nil || grant.Header != nil {
 			t.Errorf("BUG-233: %q: CheckOptional = %+v, %+v", authorization, grant, denial)
+		}
+	}
+}
+
+func TestVaryIsAdded(t *testing.T) {
+	t.Parallel()
+	g := newGuard(t, knowing(t), middleware.Config{})
+	rec := httptest.NewRecorder()
+	rec.Header().Set("Vary", "Origin")
+	g.Optional(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})).ServeHTTP(rec, request("Bearer shop"))
+	if vary := strings.Join(rec.Header()["Vary"], ", "); vary != "Origin, Authorization" {
+		t.Errorf("9111: Vary is %q", vary)
+	}
+}
+
+// TestBoundTokens: who can't prove that a bound token is its own must not use it (RFC 9449 section 7.2, RFC 8705 section 3).
+func TestBoundTokens(t *testing.T) {
+	t.Parallel()
+	for cnf, bound := range map[string]bool{
+		`{"cnf": {"jkt": "a"}, "exp": 4102444800}`:                             true,
+		`{"cnf": {"x5t#S256": "a"}, "exp": 4102444800}`:                        true,
+		`{"cnf": {"jkt": "a", "x5t#S256": "a"}, "exp": 4102444800}`:            true,
+		`{"cnf": {"jwk": {"kty": "EC"}}, "exp": 4102444800}`:                   true,
+		`{"cnf": {}, "exp": 4102444800}`:                                       true,
+		`{"exp": 4102444800}`:                                                  false,
+		`{"CNF": {"jkt": "a"}, "a": {"cnf": {"jkt": "a"}}, "exp": 4102444800}`: false,
+	} {
+		claims := claimsOf(t, cnf)
+		g := newGuard(t, verifyFunc(func(context.Context, string) (*verifier.Claims, error) { return claims, nil }), middleware.Config{})
+		grant, denial := g.Check(request("Bearer t"))
+		if bound && (denial == nil || denial.Status != 401 || denial.Code != "invalid_token" || denial.Claims != nil || !errors.Is(denial.Err, verifier.ErrBinding)) {
+			t.Errorf("%s: Check = %+v, %+v", cnf, grant, denial)
+		}
+		if !bound && denial != nil {
+			t.Errorf("%s: Check = %+v", cnf, denial)
 		}
 	}
 }
@@ -324,6 +366,7 @@ func TestStamp(t *testing.T) {
 		{"an optional route covers the claims of an outer request up", "short", []func(world) layer{require, sending(), optional}, 1, 200, "nobody"},
 		{"and those of a context of a test", "", []func(world) layer{overwriting, optional}, 0, 200, "nobody"},
 		{"an optional route does so once", "short", []func(world) layer{require, sending(), optional, optional}, 1, 200, "nobody"},
+		{"a token behind an optional route that saw none is verified", "", []func(world) layer{overwriting, optional, sending("Bearer short"), require}, 1, 200, "short"},
 		{"a claims context is no credentials", "", []func(world) layer{overwriting, require}, 0, 401, ""},
 		{"a claims context does not mend a bad token", "bad", []func(world) layer{overwriting, require}, 1, 401, ""},
 		{"a claims context lends no scope to a good token", "short", []func(world) layer{overwriting, scope("write")}, 1, 403, ""},
@@ -535,6 +578,10 @@ func TestAllocations(t *testing.T) {
 		}
 	}); got > most {
 		t.Errorf("a granted check makes %v allocations, at most %d", got, most)
+	}
+	stamped, _ := g.Check(r)
+	if got := testing.AllocsPerRun(100, func() { g.Check(stamped.Request, requirement) }); got > 0 {
+		t.Errorf("a check of a request that the guard has let through makes %v allocations", got)
 	}
 	next := g.With(requirement)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	w := httptest.NewRecorder()

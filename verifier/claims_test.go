@@ -44,6 +44,21 @@ func TestClaimsOfAVerifiedToken(t *testing.T) {
 	}
 }
 
+func TestAudienceFromScope(t *testing.T) {
+	t.Parallel()
+	for payload, want := range map[string][]string{
+		`{"scope":"openid https://api.example.com/orders/read b/c /d"}`: {"https://api.example.com/orders", "b"},
+		`{"scope":"b/c","aud":"a"}`:                                     {"a"}, `{"scope":"b/c","aud":[]}`: {}, `{"scope":"openid"}`: nil, `{}`: nil,
+	} {
+		if got := newClaims(t, payload, verifier.Cognito()).Audience(); !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", payload, got, want)
+		}
+	}
+	if got := newClaims(t, `{"scope":"b/c"}`, verifier.Generic()).Audience(); got != nil {
+		t.Errorf("%q where nobody asked for it", got)
+	}
+}
+
 func TestZeroClaims(t *testing.T) {
 	t.Parallel()
 	var c verifier.Claims

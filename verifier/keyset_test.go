@@ -372,7 +372,7 @@ func TestOutageCold(t *testing.T) {
 
 func TestRotation(t *testing.T) {
 	a, b := newKey("a", "1"), newKey("b", "2")
-	t.Run("the new key signs the instant it is published, the old one is gone", func(t *testing.T) {
+	t.Run("OIDC-10.1.1 the new key signs the instant it is published, the old one is gone", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			s := newStub(a)
 			v, got := s.warm(t), &tally{}
