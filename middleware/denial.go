@@ -1,6 +1,7 @@
 package middleware
 
 import (
+	"errors"
 	"maps"
 	"net/http"
 	"strconv"
@@ -28,7 +29,7 @@ func (d *Denial) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	contentType, body := d.Body(r)
 	h := w.Header()
 	maps.Copy(h, d.Header)
-	for _, ofAnotherBody := range []string{"Content-Length", "Content-Encoding", "Etag", "Last-Modified"} {
+	for _, ofAnotherBody := range []string{"Content-Length", "Etag", "Last-Modified"} { // but Content-Encoding is an outer layer's
 		h.Del(ofAnotherBody)
 	}
 	h.Set("Content-Type", contentType)
@@ -94,6 +95,10 @@ func (g *Guard) challenge(o outcome, requirements []Requirement) string {
 }
 
 // retryAfter is in whole seconds, at least one (RFC 9110 section 10.2.3).
-func retryAfter(d time.Duration) string {
+func retryAfter(err error) string {
+	var d time.Duration
+	if e := (*verifier.UnavailableError)(nil); errors.As(err, &e) {
+		d = e.RetryAfter
+	}
 	return strconv.FormatInt(int64(max(1, (d+time.Second-1)/time.Second)), 10)
 }

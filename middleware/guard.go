@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/url"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -47,14 +48,14 @@ type Guard struct {
 // New checks a configuration and makes its Guard. Every mistake is reported, in one errors.Join.
 func New(v verifier.TokenVerifier, cfg Config) (*Guard, error) {
 	var errs []error
-	if r := reflect.ValueOf(v); !r.IsValid() || r.Kind() == reflect.Pointer && r.IsNil() {
+	if isNil(v) {
 		errs = append(errs, errors.New("middleware: the TokenVerifier is nil: was the error of verifier.New dropped?"))
 	}
 	if !isQuotable(cfg.Realm) {
 		errs = append(errs, fmt.Errorf("middleware: Realm %q must be printable ASCII without quotes and backslashes", cfg.Realm))
 	}
-	if u, err := url.Parse(cfg.ResourceMetadata); cfg.ResourceMetadata != "" && (err != nil || u.Scheme == "" || u.Host == "" || !isQuotable(cfg.ResourceMetadata)) {
-		errs = append(errs, fmt.Errorf("middleware: ResourceMetadata %q must be an absolute URL", cfg.ResourceMetadata))
+	if cfg.ResourceMetadata != "" && !isWebURL(cfg.ResourceMetadata) {
+		errs = append(errs, fmt.Errorf("middleware: ResourceMetadata %q must be an absolute URL, http or https, without a fragment", cfg.ResourceMetadata))
 	}
 	if cfg.Realm == "" && cfg.ResourceMetadata == "" {
 		cfg.Realm = "api"
@@ -66,6 +67,22 @@ func New(v verifier.TokenVerifier, cfg Config) (*Guard, error) {
 		return nil, err
 	}
 	return &Guard{v, cfg}, nil
+}
+
+// isNil finds the nil pointer in an interface that is not nil.
+func isNil(v verifier.TokenVerifier) bool {
+	switch r := reflect.ValueOf(v); r.Kind() {
+	case reflect.Invalid:
+		return true
+	case reflect.Pointer, reflect.Func, reflect.Map, reflect.Slice, reflect.Chan:
+		return r.IsNil()
+	}
+	return false
+}
+
+func isWebURL(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && u.Fragment == "" && isQuotable(s) && !strings.ContainsAny(s, " #")
 }
 
 // isQuotable reports whether s can stand between quotes without an escape.
@@ -89,6 +106,7 @@ func (g *Guard) RequirePolicy(p scopes.Policy) func(http.Handler) http.Handler {
 
 // With asks for all of the requirements; without any it is Require.
 func (g *Guard) With(requirements ...Requirement) func(http.Handler) http.Handler {
+	requirements = slices.Clone(requirements) // the caller's array may be that of another route too
 	return g.wrap(func(r *http.Request) (Grant, *Denial) { return g.Check(r, requirements...) })
 }
 
@@ -194,7 +212,7 @@ func (g *Guard) verify(r *http.Request, token string, requirements []Requirement
 		return s, nil
 	}
 	claims, err := g.verifier.Verify(r.Context(), token)
-	switch unknown := (*verifier.UnavailableError)(nil); {
+	switch {
 	case err == nil && claims == nil:
 		return nil, g.deny(serverError, nil, errNilClaims)
 	case err == nil && claims.Confirmation() != (verifier.Confirmation{}):
@@ -202,13 +220,9 @@ func (g *Guard) verify(r *http.Request, token string, requirements []Requirement
 		return nil, g.deny(invalidToken, requirements, fmt.Errorf("%w: the token has cnf, and this guard checks no proof", verifier.ErrBinding))
 	case err == nil:
 		return &stamp{g, token, claims}, nil
-	case errors.As(err, &unknown):
-		denial := g.deny(unavailable, nil, err)
-		denial.Header.Set("Retry-After", retryAfter(unknown.RetryAfter))
-		return nil, denial
 	case errors.Is(err, verifier.ErrUnavailable):
 		denial := g.deny(unavailable, nil, err)
-		denial.Header.Set("Retry-After", retryAfter(0))
+		denial.Header.Set("Retry-After", retryAfter(err))
 		return nil, denial
 	case errors.Is(err, verifier.ErrInvalidToken):
 		return nil, g.deny(invalidToken, requirements, err)

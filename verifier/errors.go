@@ -45,6 +45,11 @@ type UnavailableError struct {
 	Err        error         // what went wrong, for operators
 }
 
-func (e *UnavailableError) Error() string { return ErrUnavailable.Error() + ": " + e.Err.Error() }
+func (e *UnavailableError) Error() string {
+	if e.Err == nil {
+		return ErrUnavailable.Error()
+	}
+	return ErrUnavailable.Error() + ": " + e.Err.Error()
+}
 
 func (e *UnavailableError) Unwrap() []error { return []error{ErrUnavailable, e.Err} }

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"maps"
 	"net/http"
+	"slices"
 
 	"github.com/labstack/echo/v4"
 
@@ -31,6 +32,7 @@ func RequirePolicy(g *middleware.Guard, p scopes.Policy) echo.MiddlewareFunc {
 
 // With asks for all of the requirements; without any it is [Require].
 func With(g *middleware.Guard, requirements ...middleware.Requirement) echo.MiddlewareFunc {
+	requirements = slices.Clone(requirements)
 	return wrap(g, func(r *http.Request) (middleware.Grant, *middleware.Denial) { return g.Check(r, requirements...) })
 }
 
@@ -68,7 +70,11 @@ func refuse(c echo.Context, d *middleware.Denial) error {
 		d.ServeHTTP(c.Response(), c.Request())
 		return nil
 	}
-	maps.Copy(c.Response().Header(), d.Header)
-	c.Response().Header().Set("Content-Type", contentType)
+	h := c.Response().Header()
+	maps.Copy(h, d.Header)
+	for _, ofAnotherBody := range []string{"Content-Length", "Etag", "Last-Modified"} { // as Denial.ServeHTTP does
+		h.Del(ofAnotherBody)
+	}
+	h.Set("Content-Type", contentType)
 	return echo.NewHTTPError(d.Status, json.RawMessage(body))
 }

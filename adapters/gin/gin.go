@@ -6,6 +6,7 @@ package ginauth
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/gin-gonic/gin"
 
@@ -29,6 +30,7 @@ func RequirePolicy(g *middleware.Guard, p scopes.Policy) gin.HandlerFunc {
 
 // With asks for all of the requirements; without any it is [Require].
 func With(g *middleware.Guard, requirements ...middleware.Requirement) gin.HandlerFunc {
+	requirements = slices.Clone(requirements)
 	return wrap(g, func(r *http.Request) (middleware.Grant, *middleware.Denial) { return g.Check(r, requirements...) })
 }
 
@@ -45,12 +47,18 @@ func wrap(g *middleware.Guard, check func(*http.Request) (middleware.Grant, *mid
 		panic("ginauth: a nil *middleware.Guard: was the error of middleware.New dropped?")
 	}
 	return func(c *gin.Context) {
+		granted := false
+		defer func() {
+			if !granted { // nor after a panic, which a recoverer outside may forget to abort
+				c.Abort()
+			}
+		}()
 		grant, denial := check(c.Request)
 		if denial != nil {
 			denial.ServeHTTP(c.Writer, c.Request)
-			c.Abort()
 			return
 		}
+		granted = true
 		for name, values := range grant.Header {
 			c.Writer.Header()[name] = append(c.Writer.Header()[name], values...)
 		}

@@ -142,7 +142,7 @@ func TestAbort(t *testing.T) {
 		e := gin.New()
 		e.GET("/", func(c *gin.Context) {
 			c.Next()
-			if !c.IsAborted() || c.Writer.Status() != want || !c.Writer.Written() {
+			if c.Request == nil || !c.IsAborted() || c.Writer.Status() != want || !c.Writer.Written() {
 				t.Errorf("%q: aborted %t, status %d, written %t", authorization, c.IsAborted(), c.Writer.Status(), c.Writer.Written())
 			}
 			c.Next()
@@ -158,7 +158,6 @@ func TestAbort(t *testing.T) {
 // TestRecovererThatDoesNotAbort: Gin goes on with the next handler when one returns, and a recoverer returns.
 func TestRecovererThatDoesNotAbort(t *testing.T) {
 	t.Parallel()
-	t.Skip("the handler runs")
 	bang := func(*http.Request, *middleware.Denial) (string, []byte) { panic("bang") }
 	for _, tt := range []struct {
 		name, authorization string

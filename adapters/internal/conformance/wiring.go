@@ -52,6 +52,7 @@ func runWiring[M any](t *testing.T, f Framework[M], w *world) {
 		{"an outer layer that compresses", (*rig[M]).compressing},
 		{"Q-13 the keys' server is down", (*rig[M]).down},
 		{"BUG-219 without a guard there are no claims", (*rig[M]).unguarded},
+		{"two routes whose requirements share an array ask for their own", (*rig[M]).sharedArray},
 		{"a nil guard panics where it is mounted", (*rig[M]).nilGuard},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -432,7 +433,6 @@ type compressed struct {
 func (c compressed) Write(p []byte) (int, error) { return c.zip.Write(p) }
 
 func (r *rig[M]) compressing() {
-	r.Skip("a refusal loses its Content-Encoding")
 	rec := r.do(compress(r.guarded()), "GET", "")
 	if encoding := rec.Header().Get("Content-Encoding"); encoding != "gzip" {
 		r.Errorf("the refusal is compressed, but its Content-Encoding is %q", encoding)
@@ -475,9 +475,6 @@ func (r *rig[M]) outerHeaders() {
 }
 
 func (r *rig[M]) otherBody() {
-	if r.ReencodesJSON {
-		r.Skip("the body is cut off where an outer layer has set Content-Length")
-	}
 	h, body := r.behind(http.Header{"Content-Length": {"1"}, "Etag": {`"1"`}, "Last-Modified": {"Mon, 01 Jan 2024 00:00:00 GMT"}})
 	if h.Get("Etag") != "" || h.Get("Last-Modified") != "" || body != "{}" {
 		r.Errorf("the refusal has %q and the body %q", h, body)
@@ -513,6 +510,17 @@ func (r *rig[M]) unguarded() {
 		}
 	})
 	r.do(h, "GET", "Bearer {good}")
+	r.wantRan(1)
+}
+
+func (r *rig[M]) sharedArray() {
+	g := newGuard(r.T, r.world.verifier, middleware.Config{})
+	common := make([]middleware.Requirement, 0, 2)
+	write := r.With(g, append(common, middleware.Scope("orders:write"))...)
+	read := r.With(g, append(common, middleware.Scope("orders:read"))...)
+	r.wantStatus(r.do(r.Serve(r.counted(nil), write), "GET", "Bearer {good}"), 403)
+	r.wantRan(0)
+	r.wantStatus(r.do(r.Serve(r.counted(nil), read), "GET", "Bearer {good}"), 200)
 	r.wantRan(1)
 }
 
