@@ -24,6 +24,7 @@ const (
 	retryJitter   = 0.2              // of a pause, downwards
 	budgetSize    = 3                // refetches that tokens can cause in a row
 	budgetEvery   = 5 * time.Second  // one more
+	clockTurned   = 2 * time.Minute  // a time further off than any pause, and than any request waits, means that the clock was set back
 	maxKeys       = 100              // in a set
 	maxCandidates = 4                // keys that are tried for a token without a kid
 )
@@ -112,7 +113,7 @@ func (s *keySet) phase(now time.Time, maxStale time.Duration) phase {
 		return lost
 	case age > s.freshFor:
 		return expired
-	case age > s.refreshAfter() || age < 0: // the clock was set back
+	case age > s.refreshAfter() || age < -clockTurned:
 		return due
 	}
 	return fresh
@@ -143,7 +144,7 @@ func (s *keySet) candidates(h *header) (keys []*jose.Key, known bool) {
 type budget struct{ full time.Time }
 
 func (b *budget) take(now time.Time) bool {
-	if missing := b.full.Sub(now); missing < 0 || missing > budgetSize*budgetEvery { // the latter: the clock was set back
+	if missing := b.full.Sub(now); missing < 0 || missing > clockTurned {
 		b.full = now
 	}
 	if b.full.Sub(now) > (budgetSize-1)*budgetEvery {
@@ -292,10 +293,10 @@ func (k *keyset) launch(ctx context.Context, now time.Time) *flight {
 	return k.flight
 }
 
-// pausing reports whether attempts are forbidden for now. A pause longer than any we take means that the clock was set back.
+// pausing reports whether attempts are forbidden for now.
 func (k *keyset) pausing(now time.Time) bool {
 	pause := k.retryAt.Sub(now)
-	return pause > 0 && pause <= maxRetryAfter
+	return pause > 0 && pause <= clockTurned
 }
 
 func (k *keyset) attempt(ctx context.Context, f *flight, number int) {

@@ -125,7 +125,12 @@ func answer(status int, header http.Header, body string) *http.Response {
 
 func (s *stub) verifier(t *testing.T, change ...func(*verifier.Config)) *verifier.Verifier {
 	t.Helper()
-	cfg := verifier.Config{Issuer: stubIssuer, Audience: []string{"api"}, Client: &http.Client{Transport: s}}
+	var asked atomic.Int64
+	cfg := verifier.Config{
+		Issuer: stubIssuer, Audience: []string{"api"}, Client: &http.Client{Transport: s},
+		// Requests arrive at one time and are decided a little later, in any order.
+		Now: func() time.Time { return time.Now().Add(-time.Duration(asked.Add(1)%7) * time.Millisecond) },
+	}
 	for _, c := range change {
 		c(&cfg)
 	}
