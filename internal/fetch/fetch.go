@@ -18,7 +18,6 @@ const (
 	maxBody      = 1 << 20 // a large provider's key set has some 60 KiB
 	maxHeader    = 64 << 10
 	maxRedirects = 3
-	idleTimeout  = 10 * time.Second // covers discovery and keys in one attempt; leaves no connection, and no goroutine, behind for long
 )
 
 // Response is a document that a server sent whole.
@@ -62,7 +61,7 @@ func NewClient(caller *http.Client) *http.Client {
 	switch t := client.Transport.(type) {
 	case nil:
 		client.Transport = guardDial(&http.Transport{
-			Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, MaxResponseHeaderBytes: maxHeader, IdleConnTimeout: idleTimeout})
+			Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, MaxResponseHeaderBytes: maxHeader})
 	case *http.Transport:
 		client.Transport = guardDial(t.Clone())
 	}
@@ -153,6 +152,9 @@ func guardDial(t *http.Transport) *http.Transport {
 		}
 		return conn, nil
 	}
+	// A connection of its own for each request: net/http repeats a request by itself where a used connection breaks, which
+	// would double each attempt at a server that resets. Nor is a connection, and its goroutines, left behind.
+	t.DisableKeepAlives = true
 	return t
 }
 

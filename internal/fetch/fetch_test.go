@@ -115,6 +115,11 @@ func TestSize(t *testing.T) {
 			z.Write(body)
 			z.Close()
 			return
+		case "endless": // nearly: whoever reads on to its end sees it cut off
+			for range 32 {
+				w.Write(body)
+			}
+			panic(http.ErrAbortHandler)
 		case "half":
 			w.Header().Set("Content-Length", fmt.Sprint(size*2))
 		}
@@ -122,7 +127,7 @@ func TestSize(t *testing.T) {
 	})
 	for path, ok := range map[string]bool{
 		fmt.Sprintf("/%d", limit): true, fmt.Sprintf("/%d", limit+1): false, fmt.Sprintf("/%d?chunked", limit): true, fmt.Sprintf("/%d?chunked", limit+1): false,
-		fmt.Sprintf("/%d?gzip", limit): true, fmt.Sprintf("/%d?gzip", limit+1): false, fmt.Sprintf("/%d?gzip", 50*limit): false, "/0": true, "/100?half": false,
+		fmt.Sprintf("/%d?gzip", limit): true, fmt.Sprintf("/%d?gzip", limit+1): false, fmt.Sprintf("/%d?gzip", 50*limit): false, "/0": true, "/100?half": false, fmt.Sprintf("/%d?endless", limit): false,
 	} {
 		r, err := get(t, s, path, fetch.Validators{})
 		if ok && err == nil {
