@@ -366,6 +366,11 @@ func signatureRefusals() []refusal {
 	}
 	n := elliptic.P256().Params().N
 	a, b := strings.Split(mint(nil, nil), "."), strings.Split(mint(nil, obj{"scope": "admin"}), ".")
+	salted := func(length int) string { // by hand: crypto/rsa takes 0 for "as long as can be"
+		input := b64(text(merge(goodHeader(), obj{"alg": "PS256"}))) + "." + b64(text(goodPayload()))
+		digest := sha256.Sum256([]byte(input))
+		return input + "." + b64(pss(keys()["rsa"].(*rsa.PrivateKey), digest[:], make([]byte, length)))
+	}
 	out := []refusal{
 		{"9068-4-7 signed by a key that is nobody's", verifier.ErrSignature, compact("RS256", "other", text(goodHeader()), text(goodPayload())), nil},
 		{"9068-4-7 another payload under a good signature", verifier.ErrSignature, a[0] + "." + b[1] + "." + a[2], nil},
@@ -374,6 +379,8 @@ func signatureRefusals() []refusal {
 		{"8725-3.1-2 the header's alg is the one used: RS256 called RS384", verifier.ErrSignature, relabel("RS256", "RS384"), nil},
 		{"8725-3.1-2 the header's alg is the one used: RS256 called PS256", verifier.ErrSignature, relabel("RS256", "PS256"), nil},
 		{"8725-3.1-2 the header's alg is the one used: PS256 called RS256", verifier.ErrSignature, relabel("PS256", "RS256"), nil},
+		{"7518-3.5 a PS256 signature without a salt", verifier.ErrSignature, salted(0), nil},
+		{"7518-3.5 a PS256 signature with a salt of another length", verifier.ErrSignature, salted(20), nil},
 		{"7518-3.4-1 an ES256 signature in DER", verifier.ErrSignature, resigned("ES256", der), nil},
 		{"7518-3.4-1 an ES256 signature of 64 zeros", verifier.ErrSignature, resigned("ES256", zeros(0, 64)), nil},
 		{"7518-3.4-1 r is zero", verifier.ErrSignature, resigned("ES256", zeros(0, 32)), nil},
@@ -401,6 +408,23 @@ func signatureRefusals() []refusal {
 		}
 	}
 	return out
+}
+
+// pss signs by RSASSA-PSS with SHA-256 and any salt (RFC 8017 section 9.1.1).
+func pss(key *rsa.PrivateKey, digest, salt []byte) []byte {
+	h := sha256.Sum256(slices.Concat(make([]byte, 8), digest, salt))
+	db := make([]byte, key.Size()-len(h)-1)
+	copy(db[len(db)-len(salt):], salt)
+	db[len(db)-len(salt)-1] = 1
+	for i := 0; i < len(db); i += len(h) {
+		mask := sha256.Sum256(append(h[:], 0, 0, 0, byte(i/len(h))))
+		for j := i; j < min(i+len(h), len(db)); j++ {
+			db[j] ^= mask[j-i]
+		}
+	}
+	db[0] &= 0x7f
+	em := new(big.Int).SetBytes(slices.Concat(db, h[:], []byte{0xbc}))
+	return em.Exp(em, key.D, key.N).FillBytes(make([]byte, key.Size()))
 }
 
 // claimRefusals are for what is looked at once the signature is known to be good.

@@ -17,7 +17,7 @@ import (
 )
 
 // Claims is what a verified token says. It is immutable, and one value is shared by every request that brings the same
-// token: keep it, compare it, hand it to goroutines. A nil *Claims and the zero Claims say nothing about anyone.
+// token: keep it, hand it to goroutines. The zero Claims says nothing about anyone.
 type Claims struct {
 	body         jose.Object
 	issuer       string
@@ -211,7 +211,7 @@ func (c *Claims) readRest(r *rules) (err error) {
 	if err := c.readConfirmation(); err != nil {
 		return err
 	}
-	c.self = c.subject == "" || c.clientID != "" && (c.subject == c.clientID || c.subject == c.clientID+"@clients") ||
+	c.self = c.lookup(claimName{text: "sub"}) == "" || c.clientID != "" && (c.subject == c.clientID || c.subject == c.clientID+"@clients") ||
 		slices.ContainsFunc(r.self, func(m matchRule) bool { return c.holds(m) })
 	return nil
 }

@@ -82,10 +82,20 @@ func (cfg *Config) rules() (*rules, error) {
 	if len(cfg.Clients) > 0 && len(r.clientID) == 0 {
 		err = errors.Join(err, errors.New("verifier: Clients is set, but the Profile lists no ClientIDClaims: no token says which client it is for"))
 	}
-	if cfg.Profile.anybody != "" && len(cfg.Match) == 0 {
+	if cfg.Profile.anybody != "" && !wantsValue(cfg.Match) {
 		err = errors.Join(err, fmt.Errorf("verifier: Match is empty: with this profile %s can get a token for any audience, so say in Match whose tokens are meant", cfg.Profile.anybody))
 	}
 	return r, errors.Join(err, ownErr)
+}
+
+// wantsValue reports whether a match asks for more than that claims are there.
+func wantsValue(match map[string][]string) bool {
+	for _, values := range match {
+		if len(values) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // keyset decides where the keys come from.

@@ -84,6 +84,10 @@ func TestConfigMistakes(t *testing.T) {
 		{"Kubernetes without Match", profiled(verifier.Kubernetes()), "Match is empty|any pod of the cluster"},
 		{"GitHub without Match", profiled(verifier.GitHub()), "Match is empty|any repository on GitHub"},
 		{"Google without Match", profiled(verifier.Google()), "Match is empty|anybody with a Google account"},
+		{"GitHub with a Match that names nobody", func(cfg *verifier.Config) {
+			cfg.Profile, cfg.Match = verifier.GitHub(), map[string][]string{"repository_id": {}}
+		}, "Match is empty"},
+		{"Cognito's audience, from no scope", func(cfg *verifier.Config) { cfg.Profile = verifier.Cognito(); cfg.Profile.ScopeClaims = nil }, "AudienceFromScope|ScopeClaims is empty"},
 		{"a copy of GitHub without Match", func(cfg *verifier.Config) { cfg.Profile = verifier.GitHub(); cfg.Profile.Require = nil }, "Match is empty"},
 		{"the zero profile at Entra", elsewhere(issuers["entra"], verifier.Profile{}), "verifier.Entra()"},
 		{"the zero profile at Entra v1", elsewhere(issuers["entra v1"], verifier.Profile{}), "verifier.Entra()"},

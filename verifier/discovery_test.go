@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -16,15 +18,28 @@ import (
 // web answers by URL; what it doesn't know is 404.
 type web struct {
 	pages map[string]func(*http.Request) (*http.Response, error)
+	mu    sync.Mutex
 	asked []string
 }
 
 func (w *web) RoundTrip(r *http.Request) (*http.Response, error) {
+	w.mu.Lock()
 	w.asked = append(w.asked, r.URL.String())
-	if page := w.pages[r.URL.String()]; page != nil {
+	page := w.pages[r.URL.String()]
+	w.mu.Unlock()
+	if page != nil {
 		return page(r)
 	}
 	return answer(404, nil, "not found"), nil
+}
+
+// urls gives what was asked, in order.
+func (w *web) urls() []string { w.mu.Lock(); defer w.mu.Unlock(); return slices.Clone(w.asked) }
+
+func (w *web) move(to map[string]func(*http.Request) (*http.Response, error)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	maps.Copy(w.pages, to)
 }
 
 func page(status int, body string) func(*http.Request) (*http.Response, error) {
@@ -227,6 +242,8 @@ func TestDiscoveryAgain(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		w.mu.Lock()
+		defer w.mu.Unlock()
 		w.asked = nil
 		return w, v
 	}
@@ -239,30 +256,29 @@ func TestDiscoveryAgain(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			w, v := setUp(t)
 			refresh(t, v, 12*time.Minute)
-			if !slices.Equal(w.asked, []string{keysURL}) {
-				t.Errorf("asked %q", w.asked)
+			if !slices.Equal(w.urls(), []string{keysURL}) {
+				t.Errorf("asked %q", w.urls())
 			}
 		})
 	})
 	t.Run("once a day, the URL that answered first", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			w, v := setUp(t)
-			w.pages[inserted] = page(200, metadata("https://as.example.com/t", moved))
+			w.move(map[string]func(*http.Request) (*http.Response, error){inserted: page(200, metadata("https://as.example.com/t", moved))})
 			refresh(t, v, 25*time.Hour)
-			if !slices.Equal(w.asked, []string{inserted, moved}) {
-				t.Errorf("asked %q", w.asked)
+			if !slices.Equal(w.urls(), []string{inserted, moved}) {
+				t.Errorf("asked %q", w.urls())
 			}
 		})
 	})
 	t.Run("when the keys can't be had", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			w, v := setUp(t)
-			w.pages[keysURL] = page(404, "")
-			w.pages[inserted] = page(200, metadata("https://as.example.com/t", moved))
+			w.move(map[string]func(*http.Request) (*http.Response, error){keysURL: page(404, ""), inserted: page(200, metadata("https://as.example.com/t", moved))})
 			refresh(t, v, 12*time.Minute)
 			refresh(t, v, time.Minute)
-			if !slices.Equal(w.asked, []string{keysURL, inserted, moved}) || v.Health().Err != nil {
-				t.Errorf("asked %q, %v", w.asked, v.Health().Err)
+			if !slices.Equal(w.urls(), []string{keysURL, inserted, moved}) || v.Health().Err != nil {
+				t.Errorf("asked %q, %v", w.urls(), v.Health().Err)
 			}
 		})
 	})
@@ -270,10 +286,10 @@ func TestDiscoveryAgain(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			w, v := setUp(t)
 			hang := func(r *http.Request) (*http.Response, error) { <-r.Context().Done(); return nil, r.Context().Err() }
-			w.pages[inserted], w.pages[appended], w.pages[mixed] = hang, hang, hang
+			w.move(map[string]func(*http.Request) (*http.Response, error){inserted: hang, appended: hang, mixed: hang})
 			refresh(t, v, 25*time.Hour)
-			if w.asked[len(w.asked)-1] != keysURL || v.Health().Err != nil || !v.Health().Ready {
-				t.Errorf("asked %q, %+v", w.asked, v.Health())
+			if asked := w.urls(); asked[len(asked)-1] != keysURL || v.Health().Err != nil || !v.Health().Ready {
+				t.Errorf("asked %q, %+v", w.urls(), v.Health())
 			}
 		})
 	})

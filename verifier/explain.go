@@ -142,7 +142,7 @@ func (t *inspection) showSignature() (string, string) {
 }
 
 func (t *inspection) showRequired() (string, string) {
-	return "claims " + strings.Join(t.claims.body.Names(), " "), names(t.v.rules.require)
+	return "claims " + quoteAll(t.claims.body.Names()), names(t.v.rules.require)
 }
 
 func (t *inspection) showKind() (found, wanted string) {

@@ -215,7 +215,11 @@ func (k *keyset) find(ctx context.Context, now time.Time, h *header) ([]*jose.Ke
 		keys, known := set.candidates(h)
 		switch {
 		case len(keys) > maxCandidates:
-			return nil, fmt.Errorf("%w: the token has no kid, and %d keys fit its alg: at most %d are tried", ErrKeyNotFound, len(keys), maxCandidates)
+			named := "the token has no kid"
+			if h.hasKid {
+				named = "several keys have the kid " + quote(h.kid)
+			}
+			return nil, fmt.Errorf("%w: %s, and %d keys fit its alg: at most %d are tried", ErrKeyNotFound, named, len(keys), maxCandidates)
 		case len(keys) > 0:
 			return keys, nil
 		case known:

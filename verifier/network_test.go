@@ -65,6 +65,7 @@ func TestWhatIsRefusedWithoutAskingForKeys(t *testing.T) {
 	}{
 		{"an opaque token", verifier.ErrMalformed, "opaque"},
 		{"a header that is no JSON", verifier.ErrMalformed, "e30x." + part[1] + "." + part[2]},
+		{"8725bis-3.14-1 a signature that is no base64url", verifier.ErrMalformed, part[0] + "." + part[1] + "." + part[2] + "*"},
 		{"alg", verifier.ErrAlgorithm, s.mint(merge(unknown, obj{"alg": "none"}), nil)},
 		{"typ", verifier.ErrType, s.mint(merge(unknown, obj{"typ": "JWT"}), nil)},
 		{"crit", verifier.ErrMalformed, s.mint(merge(unknown, obj{"crit": []string{"x"}}), nil)},

@@ -11,8 +11,8 @@ import (
 // Profile says how one kind of authorization server writes its access tokens, and how they differ from its other
 // tokens. It is data: print one, copy one and change it, write your own. The zero Profile stands for [RFC9068].
 //
-// A claim name is exact and top-level. One that begins with "/" is a JSON pointer (RFC 6901); its last part may be "*",
-// which gives the names of an object's members.
+// A claim name is exact and top-level. One that begins with "/" is a JSON pointer (RFC 6901) through objects, not into
+// arrays; its last part may be "*", which gives the names of an object's members.
 //
 // A claim that is null counts as absent.
 type Profile struct {
@@ -304,6 +304,9 @@ func (p Profile) compile() (*rules, error) {
 	}
 	if len(p.AudienceClaims) == 0 {
 		errs = append(errs, errors.New(`verifier: Profile.AudienceClaims is empty: list the claim that names the audience, usually "aud"`))
+	}
+	if p.AudienceFromScope && len(p.ScopeClaims) == 0 {
+		errs = append(errs, errors.New(`verifier: Profile.AudienceFromScope is set, but ScopeClaims is empty: list the claim that holds the scopes, usually "scope"`))
 	}
 	names := func(list []string) (out []claimName) {
 		for _, name := range list {

@@ -29,8 +29,8 @@ func TestSplit(t *testing.T) {
 		{"an empty payload", "a..c", jose.Compact{}, "empty part"},
 		{"an empty signature", "a.b.", jose.Compact{}, "empty part"},
 		{"dots alone", "..", jose.Compact{}, "empty part"},
-		{"7515-3-1 a line feed", "a.b\n.c", jose.Compact{}, "line break"},
-		{"7515-3-1 a carriage return", "a.b.c\r", jose.Compact{}, "line break"},
+		{"7515-3-1 a line feed", "a.b\n.c", jose.Compact{}, "character"},
+		{"7515-3-1 a carriage return", "a.b.c\r", jose.Compact{}, "character"},
 	} {
 		got, err := jose.Split(tt.token)
 		if got != tt.want || (err == nil) != (tt.says == "") || err != nil && !strings.Contains(err.Error(), tt.says) {

@@ -173,7 +173,9 @@ func checkNumber(o Object, kty, name, value string) error {
 	if err != nil {
 		return fmt.Errorf("%s is %w", name, err)
 	}
-	if crv, _ := stringMember(o, "crv"); kty != "RSA" && len(number) != curveSize[crv] {
+	// RFC 7518 section 6.2.1.2 wants all of a coordinate's bytes. Some servers leave out leading zeros: the same point.
+	crv, _ := stringMember(o, "crv")
+	if short := kty == "EC" && len(number) > 0 && len(number) < curveSize[crv]; kty != "RSA" && len(number) != curveSize[crv] && !short {
 		return fmt.Errorf("%s has %d bytes, %s wants %d", name, len(number), crv, curveSize[crv])
 	}
 	if name == "e" {
@@ -192,15 +194,30 @@ func checkPublic(public crypto.PublicKey) error {
 		if bits := public.N.BitLen(); bits < minRSABits || bits > maxRSABits {
 			return fmt.Errorf("an RSA modulus of %d bits: %d to %d are accepted", bits, minRSABits, maxRSABits)
 		}
+		if public.N.Bit(0) == 0 {
+			return errors.New("n is even")
+		}
 	case *ecdsa.PublicKey:
 		if _, err := public.ECDH(); err != nil {
 			return errors.New("the point is not on its curve")
 		}
 	case ed25519.PublicKey:
+		if slices.Contains(smallOrder, fmt.Sprintf("%x%02x", public[:31], public[31]&0x7f)) {
+			return errors.New("a point of small order, under which anybody can sign")
+		}
 	default:
 		return fmt.Errorf("a %T is no public key for signatures", public)
 	}
 	return nil
+}
+
+// smallOrder lists the points of edwards25519 whose order divides 8, in each encoding, without the sign: with such a key
+// a constant is a signature of most messages (RFC 8725 section 3.4).
+var smallOrder = []string{
+	"0000000000000000000000000000000000000000000000000000000000000000", "0100000000000000000000000000000000000000000000000000000000000000",
+	"26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05", "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+	"ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f", "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+	"eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
 }
 
 // readAlgorithm infers what the key may verify from its type, and narrows it to the JWK's own alg (RFC 7517 section 4.4).
@@ -243,6 +260,12 @@ func (k *Key) Algorithms() string { return strings.Join(k.algorithms, " ") }
 func (k *Key) Verify(alg string, signed, signature []byte) error {
 	if len(signature) != k.signatureSize() {
 		return fmt.Errorf("a signature of %d bytes, %s with this key has %d", len(signature), alg, k.signatureSize())
+	}
+	if public, ok := k.public.(*rsa.PublicKey); ok && alg[0] == 'P' { // RFC 7518 section 3.5: the salt is as long as the hash; jwx takes any
+		hash := map[string]crypto.Hash{"PS256": crypto.SHA256, "PS384": crypto.SHA384, "PS512": crypto.SHA512}[alg]
+		h := hash.New()
+		h.Write(signed)
+		return rsa.VerifyPSS(public, hash, h.Sum(nil), signature, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash})
 	}
 	return verifiers[alg].Verify(signed, signature, k.public)
 }
