@@ -25,30 +25,37 @@ type remembered struct {
 
 func newCache(size int) *cache { return &cache{lru.New[*remembered](size)} }
 
-func (c *cache) get(token string) (*remembered, bool) {
+// mark is where a token is remembered: by the hash of its signature. The zero mark is that of no token.
+type mark struct {
+	hash lru.Hash
+	dot  int // where the signing input ends
+}
+
+// markOf hashes a usual signature from the stack.
+func markOf(token string) mark {
 	dot := strings.LastIndexByte(token, '.')
-	if c == nil || dot < 0 {
+	if dot < 0 {
+		return mark{}
+	}
+	var buffer [512]byte
+	return mark{sha256.Sum256(append(buffer[:0], token[dot+1:]...)), dot}
+}
+
+func (c *cache) get(token string, m mark) (*remembered, bool) {
+	if c == nil {
 		return nil, false
 	}
-	entry, ok := c.tokens.Get(signatureHash(token[dot+1:]))
-	if !ok || entry.signed != token[:dot] {
+	entry, ok := c.tokens.Get(m.hash)
+	if !ok || entry.signed != token[:m.dot] {
 		return nil, false
 	}
 	return entry, true
 }
 
-func (c *cache) add(token string, claims *Claims, key *jose.Key) {
-	if c == nil {
-		return
+func (c *cache) add(token string, m mark, claims *Claims, key *jose.Key) {
+	if c != nil {
+		c.tokens.Add(m.hash, &remembered{strings.Clone(token[:m.dot]), claims, key})
 	}
-	dot := strings.LastIndexByte(token, '.')
-	c.tokens.Add(signatureHash(token[dot+1:]), &remembered{strings.Clone(token[:dot]), claims, key})
-}
-
-// signatureHash hashes a usual signature from the stack.
-func signatureHash(signature string) lru.Hash {
-	var buffer [512]byte
-	return sha256.Sum256(append(buffer[:0], signature...))
 }
 
 // headerCache keeps parsed headers by their raw segment, for the header of one issuer's tokens repeats byte for byte.

@@ -27,6 +27,7 @@ var (
 	ErrNotYetValid  error = &reason{"token not yet valid"}        // nbf, iat
 	ErrMissingClaim error = &reason{"required claim missing"}     // exp, and what the profile requires
 	ErrClaim        error = &reason{"claim not accepted"}         // Config.Match and Config.Clients
+	ErrRevoked      error = &reason{"token revoked"}              // of WithRevocation
 	ErrBinding      error = &reason{"token bound to its sender"}  // cnf: of those who enforce it, never of Verify
 )
 

@@ -142,7 +142,7 @@ func (t *inspection) showSignature() (string, string) {
 }
 
 func (t *inspection) showRequired() (string, string) {
-	return "claims " + quoteAll(t.claims.body.Names()), names(t.v.rules.require)
+	return quoteEach(t.claims.body.Names(), ", "), names(t.v.rules.require)
 }
 
 func (t *inspection) showKind() (found, wanted string) {
@@ -217,12 +217,14 @@ func quote(s string) string {
 	return fmt.Sprintf("%+q", s)
 }
 
-func quoteAll(list []string) string {
+func quoteAll(list []string) string { return quoteEach(list, " or ") }
+
+func quoteEach(list []string, separator string) string {
 	quoted := make([]string, 0, len(list))
 	for _, s := range list[:min(len(list), maxShown)] {
 		quoted = append(quoted, quote(s))
 	}
-	return strings.Join(quoted, " or ")
+	return strings.Join(quoted, separator)
 }
 
 func names(list []claimName) string {

@@ -186,7 +186,7 @@ func newVerifier(t testing.TB, changes ...func(*verifier.Config)) *verifier.Veri
 	return v
 }
 
-func accepted(t testing.TB, v *verifier.Verifier, token string) *verifier.Claims {
+func accepted(t testing.TB, v verifier.TokenVerifier, token string) *verifier.Claims {
 	t.Helper()
 	claims, err := v.Verify(t.Context(), token)
 	if err != nil || claims == nil {
@@ -197,7 +197,7 @@ func accepted(t testing.TB, v *verifier.Verifier, token string) *verifier.Claims
 
 var reasons = []error{
 	verifier.ErrMalformed, verifier.ErrAlgorithm, verifier.ErrType, verifier.ErrKeyNotFound, verifier.ErrSignature, verifier.ErrIssuer,
-	verifier.ErrAudience, verifier.ErrExpired, verifier.ErrNotYetValid, verifier.ErrMissingClaim, verifier.ErrClaim, verifier.ErrBinding,
+	verifier.ErrAudience, verifier.ErrExpired, verifier.ErrNotYetValid, verifier.ErrMissingClaim, verifier.ErrClaim, verifier.ErrRevoked, verifier.ErrBinding,
 }
 
 // refused asserts that the error is of one kind and for one reason, and that its text gives nothing away.

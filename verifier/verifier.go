@@ -192,7 +192,15 @@ func (v *Verifier) Verify(ctx context.Context, token string) (*Claims, error) {
 	if v == nil || v.keys == nil {
 		return nil, errZeroVerifier
 	}
-	claims, cached, err := v.decide(ctx, token)
+	var m mark
+	if v.cache != nil && len(token) <= jose.MaxToken {
+		m = markOf(token)
+	}
+	return v.verify(ctx, token, m)
+}
+
+func (v *Verifier) verify(ctx context.Context, token string, m mark) (*Claims, error) {
+	claims, cached, err := v.decide(ctx, token, m)
 	if v.hooks.Verified != nil {
 		v.hooks.Verified(ctx, VerifyEvent{Issuer: v.issuer, Claims: claims, Err: err, Cached: cached})
 	}
@@ -200,12 +208,12 @@ func (v *Verifier) Verify(ctx context.Context, token string) (*Claims, error) {
 }
 
 // decide runs the checks of checks.go in their order, to the first failure. A token that passed them all is remembered.
-func (v *Verifier) decide(ctx context.Context, token string) (claims *Claims, cached bool, err error) {
+func (v *Verifier) decide(ctx context.Context, token string, m mark) (claims *Claims, cached bool, err error) {
 	if len(token) > jose.MaxToken {
 		return nil, false, errTooLong
 	}
 	now := v.now()
-	if claims, err := v.recall(ctx, token, now); claims != nil || err != nil {
+	if claims, err := v.recall(ctx, token, m, now); claims != nil || err != nil {
 		return claims, true, err
 	}
 	t := newInspection(v, ctx, token, now)
@@ -215,15 +223,15 @@ func (v *Verifier) decide(ctx context.Context, token string) (claims *Claims, ca
 			return nil, false, err
 		}
 	}
-	v.cache.add(token, t.claims, t.key)
+	v.cache.add(token, m, t.claims, t.key)
 	v.headers.add(t.compact.Header, t.header)
 	return t.claims, false, nil
 }
 
 // recall decides about a token that is remembered under a key that is still the issuer's: what a check found in its bytes
 // it would find again, so only the time is asked. Without one it returns nil and nil.
-func (v *Verifier) recall(ctx context.Context, token string, now time.Time) (*Claims, error) {
-	entry, ok := v.cache.get(token)
+func (v *Verifier) recall(ctx context.Context, token string, m mark, now time.Time) (*Claims, error) {
+	entry, ok := v.cache.get(token, m)
 	if !ok {
 		return nil, nil
 	}
