@@ -98,7 +98,7 @@ func TestConfigMistakes(t *testing.T) {
 		{"Entra's tenant as a template", elsewhere("https://sts.windows.net/{tenantid}/", verifier.Entra()), "GUID"},
 		{"Okta's org server", elsewhere("https://acme.okta.com", verifier.Okta()), "org authorization server|https://acme.okta.com/oauth2/default"},
 		{"Okta's org server in a preview, with a slash", elsewhere("https://acme.oktapreview.com/", verifier.Okta()), "org authorization server|https://acme.oktapreview.com/oauth2/default"},
-		{"Auth0 without its slash", elsewhere("https://acme.eu.auth0.com", verifier.Auth0()), "slash|https://acme.eu.auth0.com/"},
+		{"BUG-033 Auth0 without its slash", elsewhere("https://acme.eu.auth0.com", verifier.Auth0()), "slash|https://acme.eu.auth0.com/"},
 		{"Refresh with a negative Default", refresh(verifier.RefreshPolicy{Default: -1}), "Refresh|negative|MaxStale"},
 		{"Refresh with a negative Timeout", refresh(verifier.RefreshPolicy{Timeout: -1}), "Refresh|negative"},
 		{"Refresh with Min over Max", refresh(verifier.RefreshPolicy{Min: 2 * time.Hour}), "Min <= Default <= Max"},

@@ -83,12 +83,12 @@ func TestDiscoveryFallsThrough(t *testing.T) {
 		"400 of Cognito":                       page(400, `{"message":"bad"}`),
 		"401 of a CDN":                         page(401, ""),
 		"403 of an API server":                 page(403, `{"issuer":"https://as.example.com/t"}`),
-		"404":                                  page(404, ""),
+		"BUG-047 404":                          page(404, ""),
 		"500":                                  page(500, ""),
 		"204":                                  page(204, ""),
 		"HTML with 200":                        page(200, "<html>"),
 		"an array":                             page(200, "[]"),
-		"another issuer":                       page(200, metadata("https://other.example.com", keysURL)),
+		"BUG-046 another issuer":               page(200, metadata("https://other.example.com", keysURL)),
 		"the name of the issuer in upper case": page(200, `{"ISSUER":"https://as.example.com/t","jwks_uri":"https://as.example.com/t/keys"}`),
 		"the issuer twice":                     page(200, `{"issuer":"https://other.example.com","issuer":"https://as.example.com/t","jwks_uri":"https://as.example.com/t/keys"}`),
 		"no jwks_uri":                          page(200, `{"issuer":"https://as.example.com/t"}`),
@@ -126,7 +126,7 @@ func TestDiscoveryURLs(t *testing.T) {
 		"https://as.example.com/a%20b": {"https://as.example.com/a%20b/.well-known/openid-configuration",
 			"https://as.example.com/.well-known/oauth-authorization-server/a%20b", "https://as.example.com/.well-known/openid-configuration/a%20b"},
 	} {
-		t.Run("8414-3-1 8414-5-1 "+issuer, func(t *testing.T) {
+		t.Run("BUG-047 8414-3-1 8414-5-1 "+issuer, func(t *testing.T) {
 			t.Parallel()
 			w := &web{}
 			_, err := w.warmed(t, verifier.Config{Issuer: issuer})
@@ -145,11 +145,11 @@ func TestDiscoveryURLs(t *testing.T) {
 func TestDiscoveryIsOfTheIssuerByteByByte(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ name, issuer, documents, hint string }{
-		{"8414-3.3-1 8414-4-1 a slash too many", "https://as.example.com/t", "https://as.example.com/t/", "the trailing slash differs"},
+		{"BUG-033 8414-3.3-1 8414-4-1 a slash too many", "https://as.example.com/t", "https://as.example.com/t/", "the trailing slash differs"},
 		{"8414-3.3-1 a slash too few", "https://as.example.com/t/", "https://as.example.com/t", "the trailing slash differs"},
 		{"8414-3.3-1 upper case", "https://as.example.com/t", "https://AS.example.com/t", "upper and lower case differ"},
 		{"8414-3.3-1 http", "https://as.example.com/t", "http://as.example.com/t", "http and https differ"},
-		{"8414-3.3-1 another host", "https://as.example.com/t", "https://other.example.com/t", `"https://other.example.com/t"`},
+		{"BUG-046 8414-3.3-1 another host", "https://as.example.com/t", "https://other.example.com/t", `"https://other.example.com/t"`},
 		{"8414-3.3-1 a port", "https://as.example.com/t", "https://as.example.com:443/t", `"https://as.example.com:443/t"`},
 		{"BUG-035 a character that can't be seen", "https://as.example.com/t", "https://as.example.com/t\u200b", `t\u200b`},
 		{"BUG-039 a template", "https://as.example.com/t", "https://as.example.com/{tenantid}", "{tenantid}"},

@@ -15,6 +15,7 @@ var (
 
 // Why a token is not good. Each wraps [ErrInvalidToken]; the error that Verify returns wraps one of them and adds
 // what was found and what was wanted, for operators: its text holds pieces of the token's claims and must not reach the client.
+// Most are found before the signature is looked at: errors.Is(err, ErrExpired) does not mean that the token was ever good.
 var (
 	ErrMalformed    error = &reason{"malformed token"}            // no compact JWT, no strict JSON, over a limit, a claim of the wrong type
 	ErrAlgorithm    error = &reason{"algorithm not accepted"}     // alg

@@ -1,12 +1,14 @@
 package verifier
 
 import (
+	"slices"
 	"strings"
 )
 
 // The mistakes of a first hour, told to the operator beside what was found. Each hint begins with a colon or is empty.
 
-const entraGraph = "00000003-0000-0000-c000-000000000000"
+// entraGraph are the audiences of Microsoft Graph and of its predecessor.
+var entraGraph = []string{"00000003-0000-0000-c000-000000000000", "https://graph.microsoft.com", "00000002-0000-0000-c000-000000000000", "https://graph.windows.net"}
 
 // hintForm is for a token that is no JWT at all.
 func (t *inspection) hintForm() string {
@@ -70,7 +72,7 @@ func (t *inspection) hintAudience() string {
 		switch {
 		case found == "account":
 			return `: "account" is what Keycloak writes by default; give the client a client role of the API's client, or add an audience mapper`
-		case found == entraGraph || strings.HasPrefix(found, "https://graph.microsoft.com"):
+		case slices.Contains(entraGraph, strings.TrimSuffix(found, "/")):
 			return ": a token for Microsoft Graph, which nobody else can verify; let the client ask for api://.../.default of this API"
 		case found == t.claims.clientIDByAnyName():
 			return ": that is the client's own id, as in an ID token"

@@ -273,14 +273,14 @@ func repeated(k signingKey) func(int) string {
 
 // failures are the ways in which a key endpoint fails.
 var failures = map[string]func(context.Context) (*http.Response, error){
-	"500":        func(context.Context) (*http.Response, error) { return answer(500, nil, "oops"), nil },
-	"500 JSON":   func(context.Context) (*http.Response, error) { return answer(500, nil, `{"keys":[]}`), nil },
-	"HTML 200":   func(context.Context) (*http.Response, error) { return answer(200, nil, "<html>sign in</html>"), nil },
-	"empty set":  func(context.Context) (*http.Response, error) { return answer(200, nil, `{"keys":[]}`), nil },
-	"no keys":    func(context.Context) (*http.Response, error) { return answer(200, nil, `{"key":"value"}`), nil },
-	"a string":   func(context.Context) (*http.Response, error) { return answer(200, nil, `"hello"`), nil },
-	"empty body": func(context.Context) (*http.Response, error) { return answer(200, nil, ""), nil },
-	"resets":     func(context.Context) (*http.Response, error) { return nil, errors.New("connection reset by peer") },
+	"500":                  func(context.Context) (*http.Response, error) { return answer(500, nil, "oops"), nil },
+	"500 JSON":             func(context.Context) (*http.Response, error) { return answer(500, nil, `{"keys":[]}`), nil },
+	"BUG-084 HTML 200":     func(context.Context) (*http.Response, error) { return answer(200, nil, "<html>sign in</html>"), nil },
+	"BUG-083 an empty set": func(context.Context) (*http.Response, error) { return answer(200, nil, `{"keys":[]}`), nil },
+	"BUG-083 no keys":      func(context.Context) (*http.Response, error) { return answer(200, nil, `{"key":"value"}`), nil },
+	"BUG-082 a string":     func(context.Context) (*http.Response, error) { return answer(200, nil, `"hello"`), nil },
+	"empty body":           func(context.Context) (*http.Response, error) { return answer(200, nil, ""), nil },
+	"resets":               func(context.Context) (*http.Response, error) { return nil, errors.New("connection reset by peer") },
 	"10 MB": func(context.Context) (*http.Response, error) {
 		return answer(200, nil, `{"keys":[`+strings.Repeat(" ", 10<<20)+`]}`), nil
 	},
@@ -377,7 +377,7 @@ func TestOutageCold(t *testing.T) {
 
 func TestRotation(t *testing.T) {
 	a, b := newKey("a", "1"), newKey("b", "2")
-	t.Run("OIDC-10.1.1 the new key signs the instant it is published, the old one is gone", func(t *testing.T) {
+	t.Run("BUG-096 BUG-103 OIDC-10.1.1 the new key signs the instant it is published, the old one is gone", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			s := newStub(a)
 			v, got := s.warm(t), &tally{}
@@ -394,7 +394,7 @@ func TestRotation(t *testing.T) {
 			}
 		})
 	})
-	t.Run("after 20 unknown kids it heals within 5 s and one fetch", func(t *testing.T) {
+	t.Run("BUG-099 after 20 unknown kids it heals within 5 s and one fetch", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			s := newStub(a)
 			v, got := s.warm(t), &tally{}
@@ -410,7 +410,7 @@ func TestRotation(t *testing.T) {
 			_ = got
 		})
 	})
-	t.Run("in the middle of a flood it heals within 5 s", func(t *testing.T) {
+	t.Run("BUG-099 BUG-119 in the middle of a flood it heals within 5 s", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			s := newStub(a)
 			v := s.warm(t)
@@ -433,7 +433,7 @@ func TestRotation(t *testing.T) {
 			}
 		})
 	})
-	t.Run("while the endpoint is down its tokens get unavailable, never invalid", func(t *testing.T) {
+	t.Run("BUG-119 while the endpoint is down its tokens get unavailable, never invalid", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			s := newStub(a)
 			v, got := s.warm(t), &tally{}
@@ -449,7 +449,7 @@ func TestRotation(t *testing.T) {
 			}
 		})
 	})
-	t.Run("a key replaced under its kid heals by the refetch that the first bad signature starts", func(t *testing.T) {
+	t.Run("BUG-111 a key replaced under its kid heals by the refetch that the first bad signature starts", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			s := newStub(a)
 			v := s.warm(t)

@@ -104,7 +104,7 @@ func TestATokenDoesNotChooseItsKeys(t *testing.T) {
 	trap := s.URL + "/trap"
 	own := jwk(keys()["other"], obj{"kid": "rsa"})
 	for name, header := range map[string]obj{
-		"7515-4.1.2-1 8725-3.10-2 jku": {"jku": trap}, "7515-4.1.2-1 jwk": {"jwk": own}, "7515-4.1.2-1 x5u": {"x5u": trap}, "7515-4.1.2-1 x5c": {"x5c": []string{"AQAB"}},
+		"BUG-127 7515-4.1.2-1 8725-3.10-2 jku": {"jku": trap}, "BUG-126 7515-4.1.2-1 jwk": {"jwk": own}, "7515-4.1.2-1 x5u": {"x5u": trap}, "BUG-126 7515-4.1.2-1 x5c": {"x5c": []string{"AQAB"}},
 		"all of them": {"jku": trap, "jwk": own, "x5u": trap, "x5c": []string{"AQAB"}, "x5t": "x", "iss": trap, "url": trap},
 	} {
 		t.Run(name, func(t *testing.T) {

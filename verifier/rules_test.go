@@ -89,7 +89,7 @@ func TestRulesForAlgorithms(t *testing.T) {
 		changed := token[:at] + string("AB"[strings.Count(token[at:at+1], "A")]) + token[at+1:]
 		refused(t, newVerifier(t), changed, verifier.ErrSignature)
 	})
-	t.Run("8725-3.6-1 nothing is decompressed", func(t *testing.T) {
+	t.Run("BUG-186 8725-3.6-1 nothing is decompressed", func(t *testing.T) {
 		t.Parallel()
 		jwe := b64(`{"alg":"RSA-OAEP-256","enc":"A128GCM","zip":"DEF","cty":"JWT"}`) + ".AAAA.AAAA.AAAA.AAAA"
 		refused(t, newVerifier(t), jwe, verifier.ErrMalformed)
@@ -164,7 +164,7 @@ func TestRulesForClaims(t *testing.T) {
 
 func TestRulesForDiscovery(t *testing.T) {
 	t.Parallel()
-	t.Run("8414-6.1-1 a certificate that nobody vouches for is no issuer's", func(t *testing.T) {
+	t.Run("BUG-133 8414-6.1-1 a certificate that nobody vouches for is no issuer's", func(t *testing.T) {
 		t.Parallel()
 		i := verifiertest.NewIssuer(t)
 		cfg := i.Config()

@@ -1,9 +1,10 @@
-// Command conformance tells which rule of the RFCs is proven by which test.
+// Command conformance tells which rule of the RFCs, and which case of what has gone wrong for others, is proven by which test.
 //
 //	go run ./internal/conformance
 //
-// It runs all tests of this module and looks for the rules' IDs, whole, in the names of those that passed. A rule that no
-// name carries must stand, with a reason, in exceptions.md. The rules are ../shared/conformance.md, beside the repository.
+// It runs all tests of this module and looks for the IDs, whole, in the names of those that passed. A rule that no name
+// carries must stand, with a reason, in exceptions.md, a case in cases.md. The rules are ../shared/conformance.md, the
+// cases ../shared/bugs/cases.jsonl, beside the repository.
 package main
 
 import (
@@ -33,24 +34,36 @@ func run(out io.Writer) error {
 		return fmt.Errorf("go list: %w", err)
 	}
 	dir := strings.TrimSpace(string(root))
-	text, err := os.ReadFile(filepath.Join(dir, "..", "shared", "conformance.md"))
+	var files [4]string
+	for i, path := range []string{"../shared/conformance.md", "internal/conformance/exceptions.md", "../shared/bugs/cases.jsonl", "internal/conformance/cases.md"} {
+		text, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(path)))
+		if err != nil {
+			return err
+		}
+		files[i] = string(text)
+	}
+	cases, err := parseCases(files[2])
 	if err != nil {
 		return err
 	}
-	rules := parseRules(string(text))
-	text, err = os.ReadFile(filepath.Join(dir, "internal", "conformance", "exceptions.md"))
-	if err != nil {
-		return err
-	}
-	exceptions := parseExceptions(string(text))
 	passed, err := runTests(dir)
 	if err != nil {
 		return err
 	}
-	return report(out, rules, exceptions, passed)
+	var errs []error
+	var summaries []string
+	for _, l := range []ledger{
+		{"rules", "exceptions.md", "excepted", parseRules(files[0]), parseExceptions(files[1])},
+		{"cases", "cases.md", "listed", cases, parseExceptions(files[3])},
+	} {
+		summary, err := l.report(out, passed)
+		summaries, errs = append(summaries, summary), append(errs, err)
+	}
+	fmt.Fprintf(out, "\n%s\n", strings.Join(summaries, "\n"))
+	return errors.Join(errs...)
 }
 
-// rule is one line of conformance.md that a test can prove.
+// rule is one line of conformance.md that a test can prove, or a case, which has no section.
 type rule struct{ section, id string }
 
 var (
@@ -77,10 +90,22 @@ func parseRules(text string) (rules []rule) {
 	return rules
 }
 
+// parseCases reads one JSON object a line.
+func parseCases(text string) (cases []rule, err error) {
+	for l := range strings.Lines(text) {
+		var c struct{ ID string }
+		if err := json.Unmarshal([]byte(l), &c); err != nil || c.ID == "" {
+			return nil, fmt.Errorf("cases.jsonl, line %d: no id (%v)", len(cases)+1, err)
+		}
+		cases = append(cases, rule{id: c.ID})
+	}
+	return cases, nil
+}
+
 // exceptions are by ID, or by "section F" for a whole section that is not built yet.
 type exceptions map[string]string
 
-var exception = regexp.MustCompile("^- `([^`]+)`: (.+)")
+var exception = regexp.MustCompile("^- `?([^`:]+)`?: (.+)")
 
 func parseExceptions(text string) exceptions {
 	e := exceptions{}
@@ -142,19 +167,27 @@ func cites(name, id string) bool {
 	}
 }
 
-func report(out io.Writer, rules []rule, e exceptions, passed []string) error {
+// ledger is what has to be proven, and what stands in a file instead, by the word for that.
+type ledger struct {
+	what, file, word string
+	rules            []rule
+	exceptions       exceptions
+}
+
+// report lists who proves what. The error names everything that nobody does, and every exception that is none.
+func (l ledger) report(out io.Writer, passed []string) (summary string, err error) {
 	cited, excepted := 0, 0
 	used := map[string]bool{}
 	var errs []error
-	for _, r := range rules {
+	for _, r := range l.rules {
 		tests := slices.DeleteFunc(slices.Clone(passed), func(name string) bool { return !cites(name, r.id) })
-		reason, byID := e[r.id]
+		reason, byID := l.exceptions[r.id]
 		if !byID {
-			reason = e["section "+r.section]
+			reason = l.exceptions["section "+r.section]
 		}
 		switch {
 		case len(tests) > 0 && byID:
-			errs = append(errs, fmt.Errorf("%s is proven by %s: take it out of exceptions.md", r.id, tests[0]))
+			errs = append(errs, fmt.Errorf("%s is proven by %s: take it out of %s", r.id, tests[0], l.file))
 		case len(tests) > 0:
 			cited++
 			fmt.Fprintf(out, "%s\n", r.id)
@@ -167,16 +200,16 @@ func report(out io.Writer, rules []rule, e exceptions, passed []string) error {
 		case reason != "":
 			excepted++
 			used[r.id], used["section "+r.section] = byID, used["section "+r.section] || !byID
-			fmt.Fprintf(out, "%s\n\texcepted: %s\n", r.id, reason)
+			fmt.Fprintf(out, "%s\n\t%s: %s\n", r.id, l.word, reason)
 		default:
-			errs = append(errs, fmt.Errorf("%s: no test carries its ID and exceptions.md has no reason", r.id))
+			errs = append(errs, fmt.Errorf("%s: no test carries its ID and %s has no reason", r.id, l.file))
 		}
 	}
-	for id := range e {
+	for id := range l.exceptions {
 		if !used[id] {
-			errs = append(errs, fmt.Errorf("exceptions.md excepts %s, which is no rule or needs no exception", id))
+			errs = append(errs, fmt.Errorf("%s names %s, which is none of the %s or needs no reason", l.file, id, l.what))
 		}
 	}
-	fmt.Fprintf(out, "\n%d rules: %d cited, %d excepted, %d missing\n", len(rules), cited, excepted, len(rules)-cited-excepted)
-	return errors.Join(errs...)
+	summary = fmt.Sprintf("%d %s: %d cited, %d %s, %d missing", len(l.rules), l.what, cited, excepted, l.word, len(l.rules)-cited-excepted)
+	return summary, errors.Join(errs...)
 }

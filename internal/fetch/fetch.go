@@ -23,6 +23,7 @@ const (
 // Response is a document that a server sent whole.
 type Response struct {
 	Body        []byte // nil if NotModified
+	ContentType string // for people: what answered
 	NotModified bool   // 304: what the validators stand for is still good
 	Validators  Validators
 	MaxAge      time.Duration // of Cache-Control, less Age; negative where there is none, or no-store or no-cache
@@ -95,8 +96,9 @@ func Get(ctx context.Context, client *http.Client, rawURL string, v Validators) 
 
 func read(rawURL string, resp *http.Response, v Validators) (*Response, error) {
 	r := &Response{
-		MaxAge:     maxAge(resp.Header),
-		Validators: Validators{ETag: resp.Header.Get("ETag"), LastModified: resp.Header.Get("Last-Modified")},
+		ContentType: resp.Header.Get("Content-Type"),
+		MaxAge:      maxAge(resp.Header),
+		Validators:  Validators{ETag: resp.Header.Get("ETag"), LastModified: resp.Header.Get("Last-Modified")},
 	}
 	if resp.StatusCode == http.StatusNotModified && v != (Validators{}) {
 		r.NotModified, r.Validators = true, v
@@ -118,7 +120,7 @@ func read(rawURL string, resp *http.Response, v Validators) (*Response, error) {
 
 // Unusable describes a document that could not be used, so that a person sees what answered: a sign-in page, say.
 func (r *Response) Unusable(rawURL string, err error) *Error {
-	return &Error{URL: rawURL, Status: http.StatusOK, Err: fmt.Errorf("%w (it begins %.40q)", err, r.Body)}
+	return &Error{URL: rawURL, Status: http.StatusOK, Err: fmt.Errorf("%w (%.60q, it begins %.40q)", err, r.ContentType, r.Body)}
 }
 
 // checkRedirect keeps a trusted server from sending us to another one.

@@ -62,7 +62,7 @@ func TestGet(t *testing.T) {
 	if h := got.Header; got.Method != http.MethodGet || !strings.Contains(h.Get("Accept"), "application/json") || h.Get("If-None-Match")+h.Get("If-Modified-Since")+h.Get("Cookie")+h.Get("Authorization") != "" {
 		t.Errorf("8414-3.1-1 %s %v", got.Method, h)
 	}
-	if e := r.Unusable("https://x", errors.New("no keys")); e.Error() != `https://x: HTTP status 200: no keys (it begins "{\"keys\":[]}")` {
+	if e := r.Unusable("https://x", errors.New("no keys")); e.Error() != `https://x: HTTP status 200: no keys ("text/html", it begins "{\"keys\":[]}")` {
 		t.Error(e)
 	}
 	r.Body = bytes.Repeat([]byte("<\x1b"), 1000)
