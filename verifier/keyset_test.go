@@ -758,6 +758,28 @@ func TestClockSetBack(t *testing.T) {
 	})
 }
 
+func TestClockSetBackLeavesABudget(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		a, b := newKey("a", "1"), newKey("b", "2")
+		s := newStub(a)
+		var ahead atomic.Int64
+		ahead.Store(int64(24 * time.Hour))
+		v := s.warm(t, func(cfg *verifier.Config) {
+			cfg.Now = func() time.Time { return time.Now().Round(0).Add(time.Duration(ahead.Load())) }
+		})
+		for i := range 5 {
+			_, _ = v.Verify(t.Context(), newKey(fmt.Sprint("made up ", i), "x").token())
+		}
+		ahead.Store(0)
+		_, _ = v.Verify(t.Context(), a.token()) // a refresh: the keys are of tomorrow
+		time.Sleep(time.Second)
+		s.publish(b)
+		if healed := healTime(t, v, b); healed > 5*time.Second {
+			t.Errorf("healed after %v", healed)
+		}
+	})
+}
+
 func TestSkippedKeysAreReported(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		key := newKey("a", "1")
