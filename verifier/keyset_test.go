@@ -780,6 +780,78 @@ func TestClockSetBackLeavesABudget(t *testing.T) {
 	})
 }
 
+func TestBudgetIsSpentForEarlierRequestsToo(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newStub(newKey("a", "1"))
+		s.latency = 0
+		var behind atomic.Int64
+		v := s.warm(t, func(cfg *verifier.Config) {
+			cfg.Now = func() time.Time { return time.Now().Add(-time.Duration(behind.Load())) }
+		})
+		for i := range 10 {
+			_, _ = v.Verify(t.Context(), newKey(fmt.Sprint("made up ", i), "x").token())
+			if i >= 2 {
+				behind.Add(int64(time.Millisecond)) // who arrives earlier may be decided later
+			}
+		}
+		if n := s.fetches(); n != 1+3 {
+			t.Errorf("%d fetches in an instant, want 3 beside the first", n)
+		}
+	})
+}
+
+func TestPausesOfAnOutage(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		pauses := make([][]time.Duration, 4)
+		for i := range pauses {
+			s := newStub(newKey("a", "1"))
+			s.latency = 0
+			s.fail(failures["500"])
+			v := s.verifier(t, func(cfg *verifier.Config) { cfg.Now = nil })
+			last, n := time.Now(), 0
+			for start := last; time.Since(start) < 5*time.Minute; time.Sleep(10 * time.Millisecond) {
+				v.Health()
+				synctest.Wait()
+				if s.fetches() > n {
+					pauses[i] = append(pauses[i], time.Since(last))
+					last, n = time.Now(), s.fetches()
+				}
+			}
+		}
+		for n, most := range []time.Duration{0, time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 16 * time.Second, 30 * time.Second, 30 * time.Second, 30 * time.Second} {
+			for _, p := range pauses {
+				if p[n] > most+20*time.Millisecond || p[n] < most*8/10 {
+					t.Errorf("pause %d is %v, want %v to a fifth less", n, p[n], most)
+				}
+			}
+		}
+		if slices.Equal(pauses[0], pauses[1]) && slices.Equal(pauses[1], pauses[2]) && slices.Equal(pauses[2], pauses[3]) {
+			t.Errorf("a fleet comes back at once: %v", pauses)
+		}
+	})
+}
+
+func TestAKeyReplacedByOneForAnotherAlgorithm(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		was, is := newKey("a", "1"), newKey("a", "2")
+		s := newStub()
+		s.fail(func(context.Context) (*http.Response, error) {
+			return answer(200, nil, `{"keys":[`+text(jwk(keys()["p256"], obj{"kid": was.kid}))+`]}`), nil
+		})
+		v := s.warm(t)
+		s.publish(is)
+		s.fail(nil)
+		if _, err := v.Verify(t.Context(), is.token()); !errors.Is(err, verifier.ErrKeyNotFound) {
+			t.Errorf("the first: %v", err)
+		}
+		time.Sleep(s.latency)
+		synctest.Wait()
+		if _, err := v.Verify(t.Context(), is.token()); err != nil {
+			t.Errorf("the next: %v", err)
+		}
+	})
+}
+
 func TestSkippedKeysAreReported(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		key := newKey("a", "1")

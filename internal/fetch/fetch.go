@@ -61,8 +61,7 @@ func NewClient(caller *http.Client) *http.Client {
 	client.CheckRedirect = checkRedirect
 	switch t := client.Transport.(type) {
 	case nil:
-		client.Transport = guardDial(&http.Transport{
-			Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, MaxResponseHeaderBytes: maxHeader})
+		client.Transport = guardDial(&http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true})
 	case *http.Transport:
 		client.Transport = guardDial(t.Clone())
 	}
@@ -157,6 +156,7 @@ func guardDial(t *http.Transport) *http.Transport {
 	// A connection of its own for each request: net/http repeats a request by itself where a used connection breaks, which
 	// would double each attempt at a server that resets. Nor is a connection, and its goroutines, left behind.
 	t.DisableKeepAlives = true
+	t.MaxResponseHeaderBytes = maxHeader
 	return t
 }
 

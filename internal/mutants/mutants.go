@@ -267,7 +267,7 @@ var mutants = []mutant{
 		New:      `io.ReadAll(resp.Body)`,
 		Packages: fetch},
 	{Name: "size limit: headers of the default size", File: "internal/fetch/fetch.go",
-		Old:      `, MaxResponseHeaderBytes: maxHeader`,
+		Old:      `t.MaxResponseHeaderBytes = maxHeader`,
 		New:      ``,
 		Packages: fetch},
 	{Name: "connections are kept and used again", File: "internal/fetch/fetch.go",
