@@ -60,12 +60,20 @@ func cutScheme(field string) (scheme, rest string) {
 func isB64Token(s string) bool {
 	body := strings.TrimRight(s, "=")
 	for i := range len(body) {
-		if c := body[i]; !isAlphanumeric(c) && strings.IndexByte("-._~+/", c) < 0 {
+		if !b64TokenChars[body[i]] {
 			return false
 		}
 	}
 	return body != ""
 }
+
+// b64TokenChars is a table, for every byte of every token is looked up in it.
+var b64TokenChars = func() (chars [256]bool) {
+	for c := range chars {
+		chars[c] = isAlphanumeric(byte(c)) || strings.IndexByte("-._~+/", byte(c)) >= 0
+	}
+	return chars
+}()
 
 func isTokenChar(c byte) bool {
 	return isAlphanumeric(c) || strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0

@@ -146,7 +146,9 @@ func TestSize(t *testing.T) {
 
 func TestSizeOfTheHeader(t *testing.T) {
 	t.Parallel()
-	s := serve(t, func(w http.ResponseWriter, r *http.Request) { w.Header().Set("X-Padding", strings.Repeat("a", 100<<10)) })
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Padding", strings.Repeat("a", 100<<10))
+	})
 	if _, err := get(t, s, "/", fetch.Validators{}); err == nil {
 		t.Error("a header of 100 KiB is read")
 	}

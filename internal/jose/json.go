@@ -14,11 +14,16 @@ import (
 // nothing before or behind it (RFC 8259, RFC 7515 section 10.12). Its values stay raw JSON text.
 // It is immutable.
 type Object struct {
-	text    string
+	text    string // as it was written, then the names that were written with escapes, without them
+	size    int    // of what was written
 	members []member
 }
 
-type member struct{ name, value string }
+// member says where in the text a name and a value stand; sixteen bytes, for a remembered token keeps them.
+type member struct{ name, nameEnd, value, valueEnd uint32 }
+
+func (o *Object) name(m member) string  { return o.text[m.name:m.nameEnd] }
+func (o *Object) value(m member) string { return o.text[m.value:m.valueEnd] }
 
 // Limits bound a JSON text before a decoder sees it.
 type Limits struct {
@@ -39,7 +44,7 @@ func ParseObject(text []byte, limits Limits) (Object, error) {
 	if err != nil {
 		return Object{}, err
 	}
-	o := Object{text: string(text), members: make([]member, 0, members)}
+	o := Object{text: string(text), size: len(text), members: make([]member, 0, members)}
 	if err := json.Unmarshal(text, &o); err != nil {
 		return Object{}, strictError(err)
 	}
@@ -80,21 +85,32 @@ func (o *Object) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	if _, err := dec.ReadToken(); err != nil {
 		return err
 	}
+	var unquoted []byte // names that were written with escapes
 	for dec.PeekKind() != '}' {
 		name, err := dec.ReadValue()
 		if err != nil {
 			return err
 		}
-		m := member{name: o.text[int(dec.InputOffset())-len(name) : dec.InputOffset()]}
-		if m.name, err = unquote(m.name); err != nil {
-			return err
+		end := uint32(dec.InputOffset())
+		m := member{name: end - uint32(len(name)) + 1, nameEnd: end - 1} // without its quotes
+		if plain := o.name(m); strings.IndexByte(plain, '\\') >= 0 {
+			if plain, err = unquote(string(name)); err != nil {
+				return err
+			}
+			m.name = uint32(o.size + len(unquoted))
+			unquoted = append(unquoted, plain...)
+			m.nameEnd = uint32(o.size + len(unquoted))
 		}
 		value, err := dec.ReadValue()
 		if err != nil {
 			return err
 		}
-		m.value = o.text[int(dec.InputOffset())-len(value) : dec.InputOffset()]
+		m.valueEnd = uint32(dec.InputOffset())
+		m.value = m.valueEnd - uint32(len(value))
 		o.members = append(o.members, m)
+	}
+	if unquoted != nil {
+		o.text += string(unquoted)
 	}
 	_, err := dec.ReadToken()
 	return err
@@ -115,9 +131,9 @@ func strictError(err error) error {
 
 // Get returns the raw JSON text of a member.
 func (o Object) Get(name string) (raw string, ok bool) {
-	for i := range o.members {
-		if o.members[i].name == name {
-			return o.members[i].value, true
+	for _, m := range o.members {
+		if o.name(m) == name {
+			return o.value(m), true
 		}
 	}
 	return "", false
@@ -127,13 +143,13 @@ func (o Object) Get(name string) (raw string, ok bool) {
 func (o Object) Names() []string {
 	names := make([]string, len(o.members))
 	for i := range o.members {
-		names[i] = o.members[i].name
+		names[i] = o.name(o.members[i])
 	}
 	return names
 }
 
 // Text returns the object as it was written.
-func (o Object) Text() string { return o.text }
+func (o Object) Text() string { return o.text[:o.size] }
 
 // String reads raw JSON text as a string; ok is false where it is of another type.
 func String(raw string) (s string, ok bool) {
