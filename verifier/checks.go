@@ -299,6 +299,10 @@ func parseHeader(segment string) (*header, error) {
 	if err != nil {
 		return nil, err
 	}
+	// Readers differ on a number that no float64 holds, wherever it stands (RFC 8259 section 6).
+	if mayOverflow(o.Text()) && jose.Unmarshal(o.Text(), &map[string]any{}) != nil {
+		return nil, errors.New("a number that is too large")
+	}
 	h := &header{}
 	for _, m := range []struct {
 		name  string
@@ -321,4 +325,14 @@ func parseHeader(segment string) (*header, error) {
 		return nil, errors.New("kid is too long")
 	}
 	return h, nil
+}
+
+// mayOverflow reports whether a number of this JSON may be larger than the largest float64, which has 309 digits.
+func mayOverflow(json string) bool {
+	for i := 1; i < len(json); i++ {
+		if json[i]|0x20 == 'e' && '0' <= json[i-1] && json[i-1] <= '9' {
+			return true
+		}
+	}
+	return len(json) >= 309
 }

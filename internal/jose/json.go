@@ -173,18 +173,44 @@ func Strings(raw string) (list []string, ok bool) {
 	if !strings.HasPrefix(raw, "[") {
 		return nil, false
 	}
-	var elements []jsontext.Value
-	if err := json.Unmarshal([]byte(raw), &elements); err != nil {
+	a := array{text: raw}
+	if err := json.Unmarshal([]byte(raw), &a); err != nil {
 		return nil, false
 	}
-	list = make([]string, len(elements))
-	for i, e := range elements {
-		if list[i], ok = String(string(e)); !ok {
-			return nil, false
-		}
-	}
-	return list, true
+	return a.list, true
 }
+
+// array is an array of strings in the making: one pass, and no copy of an element that has no escape.
+type array struct {
+	text string
+	list []string
+}
+
+// UnmarshalJSONFrom stops at the first element that is no string.
+func (a *array) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	a.list = []string{}
+	if _, err := dec.ReadToken(); err != nil {
+		return err
+	}
+	for dec.PeekKind() == '"' {
+		value, err := dec.ReadValue()
+		if err != nil {
+			return err
+		}
+		element, err := unquote(a.text[int(dec.InputOffset())-len(value) : dec.InputOffset()])
+		if err != nil {
+			return err
+		}
+		a.list = append(a.list, element)
+	}
+	if dec.PeekKind() != ']' {
+		return errNoString
+	}
+	_, err := dec.ReadToken()
+	return err
+}
+
+var errNoString = errors.New("not a string")
 
 // KeySet cuts a JWK set into its keys. The outer object is read leniently (a byte order mark, a duplicate name,
 // bad UTF-8 and unknown members are passed over: RFC 7517 section 5), so that one odd key never takes the others with it;

@@ -1,0 +1,211 @@
+package verifier_test
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/bearerguard/bearerguard/verifier"
+)
+
+// abuse is a token that is made to cost much.
+type abuse struct {
+	name    string
+	want    error
+	token   string
+	allocs  float64 // at most
+	bytes   uint64  // at most, of memory asked for
+	cognito bool    // for a verifier that reads audiences from scopes, before the signature
+}
+
+// forger makes other tokens of a good one, which keep its signature.
+type forger struct{ header, payload, signature string }
+
+func newForger(good string) forger {
+	parts := strings.Split(good, ".")
+	return forger{parts[0], string(must(base64.RawURLEncoding.DecodeString(parts[1]))), parts[2]}
+}
+
+// replaced has other text in its payload. It is not refused for its length.
+func (f forger) replaced(oldnew ...string) string {
+	token := f.header + "." + b64(strings.NewReplacer(oldnew...).Replace(f.payload)) + "." + f.signature
+	if len(token) > 16<<10 {
+		panic(fmt.Sprintf("%d bytes", len(token)))
+	}
+	return token
+}
+
+// forged has more members in its payload.
+func (f forger) forged(members string) string { return f.replaced(`{"iss"`, "{"+members+`,"iss"`) }
+
+// headed has more members in its header.
+func (f forger) headed(members string) string {
+	return b64(`{"alg":"RS256","typ":"at+jwt",`+members+`}`) + "." + b64(f.payload) + "." + f.signature
+}
+
+// numbered repeats a format and leaves out its last character.
+func numbered(n int, format string) string {
+	b := strings.Builder{}
+	for i := range n {
+		fmt.Fprintf(&b, format, i)
+	}
+	return b.String()[:b.Len()-1]
+}
+
+// abuses are refused; with what each may cost. Those that say "forged" pass all that stands before the signature. good is a
+// token of benchToken.
+func abuses(good string) []abuse {
+	f := newForger(good)
+	return []abuse{
+		{"garbage, 1 KiB", verifier.ErrMalformed, strings.Repeat("x", 1<<10), 9, 512, false},
+		{"garbage, 15 KiB in three parts", verifier.ErrMalformed, strings.Repeat("x", 5<<10) + "." + strings.Repeat("x", 5<<10) + "." + strings.Repeat("x", 5<<10), 12, 16000, false},
+		{"900 KiB", verifier.ErrMalformed, strings.Repeat("x", 900<<10), 0, 0, false},
+		{"10,000 dots", verifier.ErrMalformed, strings.Repeat(".", 10_000), 8, 320, false},
+		{"16 KiB of dots", verifier.ErrMalformed, strings.Repeat(".", 16<<10), 8, 320, false},
+		{"a signature that was tampered with", verifier.ErrSignature, good[:len(good)-10] + "AAAAAAAAAA", 33, 3712, false},
+		{"a header of 12 KB of nested objects", verifier.ErrMalformed, f.headed(`"x":` + strings.Repeat(`{"x":`, 1800) + "1" + strings.Repeat("}", 1800)), 9, 384, false},
+		{"a header of 8 KB of nested objects", verifier.ErrMalformed, f.headed(`"x":` + strings.Repeat(`{"x":`, 900) + "1" + strings.Repeat("}", 900)), 10, 7360, false},
+		{"a header of 600 members", verifier.ErrMalformed, f.headed(numbered(600, `"%d":1,`)), 10, 5888, false},
+		{"a header of 29 long members, forged", verifier.ErrSignature, f.headed(numbered(29, `"%d":"`+strings.Repeat("x", 190)+`",`)), 71, 29440, false},
+		{"a header of escapes, forged", verifier.ErrSignature, f.headed(`"x":"` + strings.Repeat(`\u0041`, 950) + `"`), 38, 31744, false},
+		{"a payload nested 4,900 deep", verifier.ErrMalformed, f.forged(`"x":` + strings.Repeat("[", 4900) + strings.Repeat("]", 4900)), 15, 1024, false},
+		{"a payload nested 31 deep, often, forged", verifier.ErrSignature, f.forged(`"x":[` + strings.Repeat(strings.Repeat("[", 29)+strings.Repeat("]", 29)+",", 180) + "1]"), 33, 17408, false},
+		{"a payload of 1,400 members", verifier.ErrMalformed, f.forged(numbered(1400, `"%d":1,`)), 16, 1024, false},
+		{"a payload of 980 members, forged", verifier.ErrSignature, f.forged(numbered(980, `"%d":1,`)), 1160, 217664, false},
+		{"a payload with the last of 900 members twice", verifier.ErrMalformed, f.forged(numbered(900, `"%d":1,`) + `,"899":1`), 1062, 215616, false},
+		{"a payload of one long string, forged", verifier.ErrSignature, f.forged(`"x":"` + strings.Repeat("x", 10000) + `"`), 33, 15808, false},
+		{"a payload of escapes, forged", verifier.ErrSignature, f.forged(`"x":"` + strings.Repeat(`\u0041`, 1600) + `"`), 33, 15040, false},
+		{"a payload of numbers, forged", verifier.ErrSignature, f.forged(`"x":[` + strings.Repeat("1,", 4900) + "1]"), 33, 15104, false},
+		{"exp with a huge exponent", verifier.ErrMalformed, f.replaced(`"exp":`, `"exp":1e999999999,"x":`), 19, 1920, false},
+		{"exp with 10,000 digits", verifier.ErrMalformed, f.replaced(`"exp":`, `"exp":`+strings.Repeat("9", 10000)+`,"x":`), 19, 37568, false},
+		{"10,000 digits behind a point, forged", verifier.ErrSignature, f.forged(`"x":0.` + strings.Repeat("9", 10000)), 33, 15808, false},
+		{"an audience of 2,000, none ours", verifier.ErrAudience, f.replaced(`"aud":`, `"aud":["`+strings.Repeat(`x","`, 2000)+`x"],"x":`), 4879, 312320, false},
+		{"1,000 scopes, forged", verifier.ErrSignature, f.replaced(`"scope":"`, `"scope":"`+numbered(1000, "s:%d ")), 33, 10752, false},
+		{"1,000 scopes to find the audience in", verifier.ErrAudience, f.replaced(
+			`"aud":`, `"resource":`, `"scope":"`, `"token_use":"access","scope":"`+numbered(1000, "s%d/a ")+` `), 498, 244096, true},
+	}
+}
+
+// verifier makes the one that must refuse it.
+func (a abuse) verifier(tb testing.TB, jwks []byte) *verifier.Verifier {
+	tb.Helper()
+	if !a.cognito {
+		return benchVerifier(tb, jwks, 0)
+	}
+	v, err := verifier.New(verifier.Config{
+		Issuer: "https://as.example.com/tenant-1", Audience: []string{"https://api.example.com"}, JWKS: jwks, Profile: verifier.Cognito(),
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return v
+}
+
+// TestRefusalsAreBounded holds what a refusal may allocate. What it may take is for BenchmarkRefuse to tell: times are not asserted.
+func TestRefusalsAreBounded(t *testing.T) {
+	if raceEnabled {
+		t.Skip("under the race detector")
+	}
+	const runs = 100
+	token, jwks, _ := benchToken(t, "RS256")
+	for _, a := range abuses(token) {
+		v := a.verifier(t, jwks)
+		refuse := func() {
+			if _, err := v.Verify(t.Context(), a.token); !errors.Is(err, a.want) {
+				t.Fatalf("%s: %v", a.name, err)
+			}
+		}
+		allocs := testing.AllocsPerRun(runs, refuse)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		for range runs {
+			refuse()
+		}
+		runtime.ReadMemStats(&after)
+		if bytes := (after.TotalAlloc - before.TotalAlloc) / runs; allocs > a.allocs || bytes > a.bytes {
+			t.Errorf("%s: %v allocations, at most %v; %d bytes, at most %d", a.name, allocs, a.allocs, bytes, a.bytes)
+		}
+	}
+}
+
+// TestNothingOfARefusedTokenIsKept refuses 1,000 large tokens, each another, at every stage: the heap doesn't grow with
+// them, and none is remembered.
+func TestNothingOfARefusedTokenIsKept(t *testing.T) {
+	const slack = 256 << 10 // the tokens have 14 MB together, the headers of 64 of them 450 KB
+	tokens := 1000
+	if raceEnabled { // slow
+		tokens = 100
+	}
+	for name, token := range refusedAtEveryStage() {
+		cached := 0
+		v := newVerifier(t, func(cfg *verifier.Config) {
+			cfg.Hooks.Verified = func(_ context.Context, e verifier.VerifyEvent) {
+				if e.Cached {
+					cached++
+				}
+			}
+		})
+		refuse := func(from, to int) {
+			for i := from; i < to; i++ {
+				if _, err := v.Verify(t.Context(), token(i)); !errors.Is(err, verifier.ErrInvalidToken) {
+					t.Fatalf("%s: %v", name, err)
+				}
+			}
+		}
+		refuse(0, 10) // pools and the like
+		before := heap()
+		refuse(10, 10+tokens)
+		if grown := heap() - before; grown > slack {
+			t.Errorf("%s: the heap has grown by %d bytes", name, grown)
+		}
+		refuse(tokens, tokens+10)
+		if cached != 0 {
+			t.Errorf("%s: %d refused tokens were remembered", name, cached)
+		}
+		good := mint(obj{"alg": "EdDSA"}, nil)
+		accepted(t, v, good)
+		if accepted(t, v, good); cached != 1 {
+			t.Errorf("%s: a good token is remembered %d times", name, cached)
+		}
+	}
+}
+
+// refusedAtEveryStage makes tokens of some 14 KB; no two are the same.
+func refusedAtEveryStage() map[string]func(i int) string {
+	large := strings.Repeat("x", 5<<10)
+	signed := func(header, payload obj) func(i int) string {
+		return func(i int) string {
+			own := obj{"x": large + strconv.Itoa(i)} // in the header too: parsed headers are kept, but of good tokens alone
+			return compact("EdDSA", "ed", text(merge(goodHeader(), obj{"alg": "EdDSA", "kid": "ed"}, own, header)), text(merge(goodPayload(), own, payload)))
+		}
+	}
+	return map[string]func(i int) string{
+		"no token":       func(i int) string { return strings.Repeat("x", 15<<10) + strconv.Itoa(i) },
+		"no JSON":        func(i int) string { return b64(large+strconv.Itoa(i)) + "." + b64(large) + "." + b64(large) },
+		"alg none":       signed(obj{"alg": "none"}, nil),
+		"another typ":    signed(obj{"typ": "JWT"}, nil),
+		"expired":        signed(nil, obj{"exp": in(-60)}),
+		"another issuer": signed(nil, obj{"iss": "https://other.example.com"}),
+		"an unknown key": signed(obj{"kid": "unknown"}, nil),
+		"forged": func(i int) string {
+			token := signed(nil, nil)(i)
+			return token[:strings.LastIndexByte(token, '.')+1] + b64(make([]byte, 64))
+		},
+		"signed well, without a client":            signed(nil, obj{"client_id": gone}),
+		"signed well, with a cnf that is a number": signed(nil, obj{"cnf": 1}),
+	}
+}
+
+// heap is what is in use when all garbage is gone, that in pools included.
+func heap() int64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
