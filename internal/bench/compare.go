@@ -1,0 +1,104 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+	"slices"
+	"syscall"
+	"time"
+)
+
+const (
+	rounds = 15
+	slots  = 6                    // of each side in a round, in turn
+	slot   = 3 * time.Millisecond // of CPU time, or one call
+)
+
+// side is one of the things that are compared.
+type side struct {
+	name string
+	call func() error
+	n    int // calls in a slot
+}
+
+// cost is that of one call.
+type cost struct {
+	ns            float64 // CPU time, the collection of its garbage included
+	ratio         float64 // to that of the first side, in the same round
+	over          float64 // ns more than the first side, in the same round
+	allocs, bytes float64
+}
+
+// compare measures sides one against the other: many short slots in turn, the median of the rounds. What else
+// runs on the machine hits all sides alike.
+func compare(sides ...*side) ([]cost, error) {
+	costs := make([]cost, len(sides))
+	for i, s := range sides {
+		if err := s.calibrate(&costs[i]); err != nil {
+			return nil, err
+		}
+	}
+	ns, ratios, overs := make([][]float64, len(sides)), make([][]float64, len(sides)), make([][]float64, len(sides))
+	for range rounds {
+		spent := make([]float64, len(sides))
+		for turn := range slots * len(sides) {
+			i := turn % len(sides)
+			spent[i] += sides[i].slot() / slots
+		}
+		for i := range sides {
+			ns[i] = append(ns[i], spent[i])
+			ratios[i] = append(ratios[i], spent[i]/spent[0])
+			overs[i] = append(overs[i], spent[i]-spent[0])
+		}
+	}
+	for i := range sides {
+		costs[i].ns, costs[i].ratio, costs[i].over = median(ns[i]), median(ratios[i]), median(overs[i])
+	}
+	return costs, nil
+}
+
+// calibrate warms a side up, counts its garbage, and finds how many calls fill a slot.
+func (s *side) calibrate(c *cost) error {
+	for range 3 {
+		if err := s.call(); err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+	}
+	const calls = 50
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range calls {
+		s.call()
+	}
+	runtime.ReadMemStats(&after)
+	// As testing.AllocsPerRun does: now and then something else allocates.
+	c.allocs, c.bytes = float64((after.Mallocs-before.Mallocs)/calls), float64(after.TotalAlloc-before.TotalAlloc)/calls
+	for s.n = 1; ; s.n *= 2 {
+		if ns := s.slot() * float64(s.n); ns > float64(slot)/2 {
+			return nil
+		}
+	}
+}
+
+// slot returns the CPU time of a call.
+func (s *side) slot() float64 {
+	began := cpuTime()
+	for range s.n {
+		s.call()
+	}
+	return float64(cpuTime()-began) / float64(s.n)
+}
+
+// cpuTime is that of this process: others on the machine don't count.
+func cpuTime() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		panic(err) // it has no other argument to be wrong
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+func median(values []float64) float64 {
+	sorted := slices.Sorted(slices.Values(values))
+	return sorted[len(sorted)/2]
+}
