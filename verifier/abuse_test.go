@@ -84,10 +84,10 @@ func abuses(good string) []abuse {
 		{"exp with a huge exponent", verifier.ErrMalformed, f.replaced(`"exp":`, `"exp":1e999999999,"x":`), 19, 1920, false},
 		{"exp with 10,000 digits", verifier.ErrMalformed, f.replaced(`"exp":`, `"exp":`+strings.Repeat("9", 10000)+`,"x":`), 19, 37568, false},
 		{"10,000 digits behind a point, forged", verifier.ErrSignature, f.forged(`"x":0.` + strings.Repeat("9", 10000)), 33, 15808, false},
-		{"an audience of 2,000, none ours", verifier.ErrAudience, f.replaced(`"aud":`, `"aud":["`+strings.Repeat(`x","`, 2000)+`x"],"x":`), 4879, 312320, false},
+		{"an audience of 2,000, none ours", verifier.ErrAudience, f.replaced(`"aud":`, `"aud":["`+strings.Repeat(`x","`, 2000)+`x"],"x":`), 0, 0, false},
 		{"1,000 scopes, forged", verifier.ErrSignature, f.replaced(`"scope":"`, `"scope":"`+numbered(1000, "s:%d ")), 33, 10752, false},
 		{"1,000 scopes to find the audience in", verifier.ErrAudience, f.replaced(
-			`"aud":`, `"resource":`, `"scope":"`, `"token_use":"access","scope":"`+numbered(1000, "s%d/a ")+` `), 498, 244096, true},
+			`"aud":`, `"resource":`, `"scope":"`, `"token_use":"access","scope":"`+numbered(1000, "s%d/a ")+` `), 0, 0, true},
 	}
 }
 

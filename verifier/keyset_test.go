@@ -831,6 +831,60 @@ func TestPausesOfAnOutage(t *testing.T) {
 	})
 }
 
+func TestRetryAfter(t *testing.T) {
+	for _, tt := range []struct {
+		asked string
+		want  time.Duration
+	}{{"20", 20 * time.Second}, {"60", time.Minute}, {"86400", time.Minute}} {
+		t.Run(tt.asked, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				key := newKey("a", "1")
+				s := newStub(key)
+				s.fail(func(context.Context) (*http.Response, error) {
+					return answer(429, http.Header{"Retry-After": {tt.asked}}, ""), nil
+				})
+				var behind atomic.Int64
+				v := s.verifier(t, func(cfg *verifier.Config) {
+					cfg.Now = func() time.Time { return time.Now().Add(-time.Duration(behind.Load())) }
+				})
+				var e *verifier.UnavailableError
+				if _, err := v.Verify(t.Context(), key.token()); !errors.As(err, &e) || e.RetryAfter != tt.want {
+					t.Errorf("the client is told of %v: %v", e.RetryAfter, err)
+				}
+				behind.Store(int64(5 * time.Millisecond)) // a request that arrived a little earlier
+				_, _ = v.Verify(t.Context(), key.token())
+				behind.Store(0)
+				time.Sleep(tt.want - time.Second)
+				_, _ = v.Verify(t.Context(), key.token())
+				if n := s.fetches(); n != 1 {
+					t.Errorf("%d fetches within the pause", n)
+				}
+				s.fail(nil)
+				time.Sleep(time.Second)
+				if _, err := v.Verify(t.Context(), key.token()); err != nil {
+					t.Errorf("after the pause: %v", err)
+				}
+			})
+		})
+	}
+}
+
+func TestHangingUpWhileExpiredKeysAreRefreshed(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		key := newKey("a", "1")
+		s := newStub(key)
+		v := s.warm(t)
+		time.Sleep(12 * time.Minute)
+		s.fail(failures["hangs"])
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		start := time.Now()
+		if _, err := v.Verify(ctx, key.token()); err != nil || time.Since(start) > 100*time.Millisecond {
+			t.Errorf("%v after %v", err, time.Since(start))
+		}
+	})
+}
+
 func TestAKeyReplacedByOneForAnotherAlgorithm(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		was, is := newKey("a", "1"), newKey("a", "2")
