@@ -92,3 +92,30 @@ func TestWycheproofSignatures(t *testing.T) {
 		t.Errorf("%d cases, %d accepted; there were 401 and 26", cases, accepted)
 	}
 }
+
+func TestSpringsSignatures(t *testing.T) {
+	t.Parallel()
+	var fixtures struct {
+		JWKS   map[string]json.RawMessage `json:"jwks_public"`
+		Tokens []struct{ Name, JWKS, Token string }
+	}
+	if err := json.Unmarshal(vectors(t, "spring-security", "resource-server-fixtures.json"), &fixtures); err != nil {
+		t.Fatal(err)
+	}
+	good := 0
+	for _, s := range fixtures.Tokens {
+		keys, err := jose.KeySet(fixtures.JWKS[s.JWKS])
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := s.Name != "Unsigned" && s.Name != "WrongSignature"
+		if got := signed(keys, s.Token); got != want {
+			t.Errorf("%s: signed is %v", s.Name, got)
+		} else if got {
+			good++
+		}
+	}
+	if good != 10 {
+		t.Errorf("%d good signatures, there were 10", good)
+	}
+}
