@@ -111,7 +111,8 @@ func BenchmarkVerify(b *testing.B) {
 }
 
 // BenchmarkRefuse tells what a refusal costs, also in units of one good token with a signature of RSA-2048 that isn't
-// remembered: less than 1 means that an attacker gets more work done by sending good tokens.
+// remembered: less than 1 means that an attacker gets more work done by sending good tokens. On a busy machine the unit is as
+// uncertain as any row: take the least of several runs (-count).
 func BenchmarkRefuse(b *testing.B) {
 	token, jwks, _ := benchToken(b, "RS256")
 	uncached := benchVerifier(b, jwks, -1)

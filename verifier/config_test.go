@@ -43,6 +43,7 @@ func TestConfigMistakes(t *testing.T) {
 		{"8414-2-1 an http issuer even with DangerouslyAllowHTTP", func(cfg *verifier.Config) { discovered("http://as.example.com")(cfg); cfg.DangerouslyAllowHTTP = true }, "must be https"},
 		{"a name that only begins as loopback", discovered("http://localhost.example.com"), "must be https"},
 		{"an address that only begins as loopback", discovered("http://127.0.0.1.example.com"), "must be https"},
+		{"another address of the private network", discovered("http://10.0.0.5:8080"), "must be https"},
 		{"an issuer of another scheme", discovered("ftp://as.example.com"), "must be https"},
 		{"an issuer without a scheme", discovered("as.example.com"), "not an absolute URL|https://|JWKSURL"},
 		{"an issuer that is no URL", discovered("https://as.example.com:x"), "not an absolute URL"},

@@ -27,6 +27,9 @@ func (w *web) RoundTrip(r *http.Request) (*http.Response, error) {
 	w.asked = append(w.asked, r.URL.String())
 	page := w.pages[r.URL.String()]
 	w.mu.Unlock()
+	if err := r.Context().Err(); err != nil {
+		return nil, err
+	}
 	if page != nil {
 		return page(r)
 	}
@@ -279,6 +282,30 @@ func TestDiscoveryAgain(t *testing.T) {
 			refresh(t, v, time.Minute)
 			if !slices.Equal(w.urls(), []string{keysURL, inserted, moved}) || v.Health().Err != nil {
 				t.Errorf("asked %q, %v", w.urls(), v.Health().Err)
+			}
+		})
+	})
+	t.Run("validators belong to a usable document at one URL", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			var sent []string
+			etagged := func(etag, body string) func(*http.Request) (*http.Response, error) {
+				return func(r *http.Request) (*http.Response, error) {
+					sent = append(sent, r.Header.Get("If-None-Match"))
+					return answer(200, http.Header{"Etag": {etag}}, body), nil
+				}
+			}
+			good := `{"keys":[` + newKey("a", "1").jwk() + `]}`
+			w, v := setUp(t)
+			w.move(map[string]func(*http.Request) (*http.Response, error){keysURL: etagged("one", good)})
+			refresh(t, v, 12*time.Minute)
+			w.move(map[string]func(*http.Request) (*http.Response, error){keysURL: etagged("two", `{"keys":[]}`)})
+			refresh(t, v, 12*time.Minute)
+			w.move(map[string]func(*http.Request) (*http.Response, error){keysURL: etagged("three", good)})
+			refresh(t, v, time.Minute)
+			w.move(map[string]func(*http.Request) (*http.Response, error){inserted: page(200, metadata("https://as.example.com/t", moved)), moved: etagged("four", good)})
+			refresh(t, v, 25*time.Hour)
+			if want := []string{"", "one", "one", ""}; !slices.Equal(sent, want) {
+				t.Errorf("sent %q, want %q", sent, want)
 			}
 		})
 	})

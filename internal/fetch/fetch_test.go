@@ -258,8 +258,11 @@ func TestRedirects(t *testing.T) {
 // TestCallersClient is copied: what it has of its own holds, but for its cookies and its redirect rule.
 func TestCallersClient(t *testing.T) {
 	t.Parallel()
-	var cookies atomic.Int64
+	var cookies, kept atomic.Int64
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if !r.Close { // a used connection that breaks would make net/http ask twice
+			kept.Add(1)
+		}
 		if r.Header.Get("Cookie") != "" {
 			cookies.Add(1)
 		}
@@ -275,7 +278,7 @@ func TestCallersClient(t *testing.T) {
 	followed := false
 	caller.Jar, caller.Timeout = jar, time.Minute
 	caller.CheckRedirect = func(*http.Request, []*http.Request) error { followed = true; return nil }
-	transport := caller.Transport
+	transport := caller.Transport.(*http.Transport)
 	client := fetch.NewClient(caller)
 	for range 2 {
 		if _, err := fetch.Get(t.Context(), client, s.URL, fetch.Validators{}); err != nil {
@@ -287,6 +290,12 @@ func TestCallersClient(t *testing.T) {
 	}
 	if cookies.Load() != 0 || len(jar.Cookies(u)) != 1 {
 		t.Errorf("%d cookies were sent, %v kept", cookies.Load(), jar.Cookies(u))
+	}
+	if kept.Load() != 0 {
+		t.Errorf("%d connections were to be kept", kept.Load())
+	}
+	if transport.DisableKeepAlives || transport.MaxResponseHeaderBytes != 0 {
+		t.Error("the caller's transport was changed")
 	}
 	if caller.Jar != jar || caller.Transport != transport || caller.CheckRedirect == nil || client.Timeout != time.Minute {
 		t.Error("the caller's client was changed, or its timeout lost")
