@@ -287,9 +287,12 @@ func TestDiscoveryAgain(t *testing.T) {
 	})
 	t.Run("validators belong to a usable document at one URL", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
+			var mu sync.Mutex
 			var sent []string
 			etagged := func(etag, body string) func(*http.Request) (*http.Response, error) {
 				return func(r *http.Request) (*http.Response, error) {
+					mu.Lock()
+					defer mu.Unlock()
 					sent = append(sent, r.Header.Get("If-None-Match"))
 					return answer(200, http.Header{"Etag": {etag}}, body), nil
 				}
@@ -304,6 +307,8 @@ func TestDiscoveryAgain(t *testing.T) {
 			refresh(t, v, time.Minute)
 			w.move(map[string]func(*http.Request) (*http.Response, error){inserted: page(200, metadata("https://as.example.com/t", moved)), moved: etagged("four", good)})
 			refresh(t, v, 25*time.Hour)
+			mu.Lock()
+			defer mu.Unlock()
 			if want := []string{"", "one", "one", ""}; !slices.Equal(sent, want) {
 				t.Errorf("sent %q, want %q", sent, want)
 			}
