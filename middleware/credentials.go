@@ -3,6 +3,8 @@ package middleware
 import (
 	"net/http"
 	"strings"
+
+	"github.com/bearerguard/bearerguard/internal/jose"
 )
 
 // maxCredentials is the longest Authorization value that is looked at byte by byte; a good token is shorter.
@@ -22,7 +24,7 @@ const (
 // credentials reads the Authorization field by its grammar: RFC 9110 section 11.6.2 and RFC 6750 section 2.1.
 // Tokens in a query, a form or a cookie are never looked at (RFC 9700 section 4.3.2).
 func credentials(h http.Header) (token string, p presented) {
-	fields := h.Values("Authorization")
+	fields := h["Authorization"]
 	switch len(fields) {
 	case 0:
 		return "", nothing
@@ -59,21 +61,10 @@ func cutScheme(field string) (scheme, rest string) {
 // isB64Token reports whether s is 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"=" (RFC 6750 section 2.1).
 func isB64Token(s string) bool {
 	body := strings.TrimRight(s, "=")
-	for i := range len(body) {
-		if !b64TokenChars[body[i]] {
-			return false
-		}
-	}
-	return body != ""
+	return body != "" && b64Token.Spells(body)
 }
 
-// b64TokenChars is a table, for every byte of every token is looked up in it.
-var b64TokenChars = func() (chars [256]bool) {
-	for c := range chars {
-		chars[c] = isAlphanumeric(byte(c)) || strings.IndexByte("-._~+/", byte(c)) >= 0
-	}
-	return chars
-}()
+var b64Token = jose.NewAlphabet("-._~+/")
 
 func isTokenChar(c byte) bool {
 	return isAlphanumeric(c) || strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0

@@ -177,7 +177,7 @@ func (g *Guard) decide(r *http.Request, optional bool, requirements []Requiremen
 	token, presented := credentials(r.Header)
 	switch {
 	case presented == nothing && optional:
-		return Grant{Request: withStamp(r, nil)}, nil
+		return Grant{Request: withoutClaims(r)}, nil
 	case presented == nothing || presented == foreign:
 		return Grant{}, g.deny(noCredentials, requirements, errNoCredentials)
 	case presented == malformed:
@@ -196,7 +196,7 @@ func (g *Guard) decide(r *http.Request, optional bool, requirements []Requiremen
 			return Grant{}, denial
 		}
 	}
-	return Grant{Request: withStamp(r, s), Claims: s.claims}, nil
+	return Grant{Request: stamped(r, s), Claims: s.claims}, nil
 }
 
 var (
@@ -208,7 +208,7 @@ var (
 
 // verify asks the TokenVerifier, unless this very guard has done so for this very token of this request.
 func (g *Guard) verify(r *http.Request, token string, requirements []Requirement) (*stamp, *Denial) {
-	if s, ok := r.Context().Value(ctxkey.Claims{}).(*stamp); ok && s != nil && s.guard == g && s.token == token && g.cfg.Now().Before(s.claims.Expiry()) {
+	if s, ok := r.Context().Value(ctxkey.Claims{}).(*stamp); ok && s.guard == g && s.token == token && g.cfg.Now().Before(s.claims.Expiry()) {
 		return s, nil
 	}
 	claims, err := g.verifier.Verify(r.Context(), token)
@@ -219,7 +219,7 @@ func (g *Guard) verify(r *http.Request, token string, requirements []Requirement
 		// RFC 9449 section 7.2, RFC 8705 section 3: a token bound to its sender is no bearer token.
 		return nil, g.deny(invalidToken, requirements, fmt.Errorf("%w: the token has cnf, and this guard checks no proof", verifier.ErrBinding))
 	case err == nil:
-		return &stamp{g, token, claims}, nil
+		return &stamp{guard: g, token: token, claims: claims}, nil
 	case errors.Is(err, verifier.ErrUnavailable):
 		denial := g.deny(unavailable, nil, err)
 		denial.Header.Set("Retry-After", retryAfter(err))
@@ -230,26 +230,46 @@ func (g *Guard) verify(r *http.Request, token string, requirements []Requirement
 	return nil, g.deny(serverError, nil, err)
 }
 
-// stamp is what a guard leaves in the context of a request that it let through: for the handler the claims, and for itself
-// the proof that it has verified this token.
+// stamp is what a guard leaves with a request that it let through: for the handler the claims, and for itself the proof that
+// it has verified this token. It is the request's context, which saves an allocation.
 type stamp struct {
-	guard  *Guard
-	token  string
-	claims *verifier.Claims
+	context.Context // nil until the request goes on
+	guard           *Guard
+	token           string
+	claims          *verifier.Claims // nil covers up the claims of an outer request
 }
 
-// Claims is for verifier.FromContext. A nil stamp covers up the claims of an outer request.
-func (s *stamp) Claims() *verifier.Claims {
-	if s == nil {
-		return nil
+func (s *stamp) Value(key any) any {
+	if key == (ctxkey.Claims{}) {
+		return s
 	}
-	return s.claims
+	return s.Context.Value(key)
 }
 
-func withStamp(r *http.Request, s *stamp) *http.Request {
-	old := r.Context().Value(ctxkey.Claims{})
-	if old == any(s) || s == nil && old == nil {
+// Claims is for verifier.FromContext.
+func (s *stamp) Claims() *verifier.Claims { return s.claims }
+
+// String keeps the token out of a context that is printed.
+func (s *stamp) String() string {
+	return fmt.Sprintf("%v.WithValue(access token of %v)", s.Context, s.claims)
+}
+
+// GoString is String for %#v.
+func (s *stamp) GoString() string { return s.String() }
+
+// withoutClaims covers up the claims of an outer request, if there are any.
+func withoutClaims(r *http.Request) *http.Request {
+	if r.Context().Value(ctxkey.Claims{}) == nil {
 		return r
 	}
-	return r.WithContext(context.WithValue(r.Context(), ctxkey.Claims{}, s))
+	return stamped(r, &stamp{})
+}
+
+// stamped is the request with the stamp in its context, where it may be already.
+func stamped(r *http.Request, s *stamp) *http.Request {
+	if s.Context != nil {
+		return r
+	}
+	s.Context = r.Context()
+	return r.WithContext(s)
 }

@@ -1,6 +1,7 @@
 package verifier_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/bearerguard/bearerguard/verifier"
@@ -21,6 +22,7 @@ func TestAllocations(t *testing.T) {
 		most   float64
 	}{
 		{"a remembered token", nil, mint(nil, nil), 0},
+		{"a remembered token of 2 KiB", nil, mint(nil, obj{"groups": strings.Repeat("g", 900)}), 0},
 		{"RS256", uncached, mint(nil, nil), 19},
 		{"PS256", uncached, mint(obj{"alg": "PS256"}, nil), 23},
 		{"ES256", uncached, mint(obj{"alg": "ES256"}, nil), 31},

@@ -31,14 +31,23 @@ type mark struct {
 	dot  int // where the signing input ends
 }
 
-// markOf hashes a usual signature from the stack.
+// maxSignature is that of RSA with 8192 bits, the largest key accepted, in base64url.
+const maxSignature = 1366
+
+// markOf hashes a signature of up to 4096 bits from the stack. What can't be a good token has the zero mark.
 func markOf(token string) mark {
-	dot := strings.LastIndexByte(token, '.')
-	if dot < 0 {
+	head := strings.IndexByte(token, '.')
+	dot := head + 1 + strings.IndexByte(token[head+1:], '.')
+	signature := token[dot+1:]
+	switch {
+	case dot <= head || len(signature) > maxSignature:
 		return mark{}
+	case len(signature) <= 128: // ES256, EdDSA: a small buffer is sooner zeroed
+		var buffer [128]byte
+		return mark{sha256.Sum256(append(buffer[:0], signature...)), dot}
 	}
-	var buffer [512]byte
-	return mark{sha256.Sum256(append(buffer[:0], token[dot+1:]...)), dot}
+	var buffer [688]byte
+	return mark{sha256.Sum256(append(buffer[:0], signature...)), dot}
 }
 
 func (c *cache) get(token string, m mark) (*remembered, bool) {

@@ -29,10 +29,8 @@ type Compact struct {
 func Split(token string) (Compact, error) {
 	// Before any decoding (RFC 8725bis section 3.14): Go's base64 skips line breaks even when strict, so that one token
 	// would have many spellings.
-	for i := range len(token) {
-		if !alphabet[token[i]] {
-			return Compact{}, errors.New("a character that no JWT has")
-		}
+	if !compactForm.Spells(token) {
+		return Compact{}, errors.New("a character that no JWT has")
 	}
 	head := strings.IndexByte(token, '.')
 	if head < 0 {
@@ -59,13 +57,40 @@ func Split(token string) (Compact, error) {
 	return c, nil
 }
 
-// alphabet is base64url's and the dot.
-var alphabet = func() (a [256]bool) {
-	for _, c := range []byte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.") {
-		a[c] = true
+// compactForm is base64url's alphabet and the dot.
+var compactForm = NewAlphabet("-_.")
+
+// Alphabet is a set of bytes: 0 stands at each that belongs to it.
+type Alphabet [256]byte
+
+// NewAlphabet is the ASCII letters and digits, and what is added to them.
+func NewAlphabet(more string) *Alphabet {
+	a := &Alphabet{}
+	for c := range a {
+		a[c] = 1
+	}
+	for _, c := range []byte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789" + more) {
+		a[c] = 0
 	}
 	return a
-}()
+}
+
+// Spells reports whether s has no other bytes. Every byte of every token is looked up, without a branch for each:
+// that takes a third of the time.
+func (a *Alphabet) Spells(s string) bool {
+	var b0, b1, b2, b3 byte
+	for len(s) >= 8 {
+		b0 |= a[s[0]] | a[s[4]]
+		b1 |= a[s[1]] | a[s[5]]
+		b2 |= a[s[2]] | a[s[6]]
+		b3 |= a[s[3]] | a[s[7]]
+		s = s[8:]
+	}
+	for i := range len(s) {
+		b0 |= a[s[i]]
+	}
+	return b0|b1|b2|b3 == 0
+}
 
 // strict refuses non-zero trailing bits, so that bytes have one spelling (RFC 4648 section 3.5).
 var strict = base64.RawURLEncoding.Strict()
