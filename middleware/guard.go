@@ -42,6 +42,7 @@ type Config struct {
 // panics where a route is mounted.
 type Guard struct {
 	verifier verifier.TokenVerifier
+	sees     bool // the TokenVerifier refuses any foreign character by itself: a good token is not looked through twice
 	cfg      Config
 }
 
@@ -66,7 +67,8 @@ func New(v verifier.TokenVerifier, cfg Config) (*Guard, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	return &Guard{v, cfg}, nil
+	_, sees := v.(*verifier.Verifier)
+	return &Guard{v, sees, cfg}, nil
 }
 
 // isNil finds the nil pointer in an interface that is not nil.
@@ -184,6 +186,8 @@ func (g *Guard) decide(r *http.Request, optional bool, requirements []Requiremen
 		return Grant{}, g.deny(invalidRequest, requirements, errMalformedRequest)
 	case presented == oversized:
 		return Grant{}, g.deny(invalidToken, requirements, errOversized)
+	case !g.sees && !isB64Token(token):
+		return Grant{}, g.deny(invalidRequest, requirements, errMalformedRequest)
 	}
 	s, denial := g.verify(r, token, requirements)
 	if denial != nil {
@@ -224,6 +228,8 @@ func (g *Guard) verify(r *http.Request, token string, requirements []Requirement
 		denial := g.deny(unavailable, nil, err)
 		denial.Header.Set("Retry-After", retryAfter(err))
 		return nil, denial
+	case g.sees && !isB64Token(token):
+		return nil, g.deny(invalidRequest, requirements, errMalformedRequest)
 	case errors.Is(err, verifier.ErrInvalidToken):
 		return nil, g.deny(invalidToken, requirements, err)
 	}
