@@ -318,7 +318,15 @@ func TestDiscoveryAgain(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			w, v := setUp(t)
 			hang := func(r *http.Request) (*http.Response, error) { <-r.Context().Done(); return nil, r.Context().Err() }
-			w.move(map[string]func(*http.Request) (*http.Response, error){inserted: hang, appended: hang, mixed: hang})
+			slow := func(r *http.Request) (*http.Response, error) {
+				select {
+				case <-time.After(time.Second):
+					return keySetPage(r)
+				case <-r.Context().Done():
+					return nil, r.Context().Err()
+				}
+			}
+			w.move(map[string]func(*http.Request) (*http.Response, error){inserted: hang, appended: hang, mixed: hang, keysURL: slow})
 			refresh(t, v, 25*time.Hour)
 			if asked := w.urls(); asked[len(asked)-1] != keysURL || v.Health().Err != nil || !v.Health().Ready {
 				t.Errorf("asked %q, %+v", w.urls(), v.Health())

@@ -660,6 +660,19 @@ func TestFreshness(t *testing.T) {
 	}
 }
 
+func TestAFleetDoesNotRefreshAtOnce(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		due := map[time.Duration]bool{}
+		for range 10 {
+			h := newStub(newKey("a", "1")).warm(t, func(cfg *verifier.Config) { cfg.Now = nil }).Health()
+			due[h.NextAttempt.Sub(h.FetchedAt).Round(time.Second)] = true
+		}
+		if len(due) < 3 {
+			t.Errorf("ten instances that started at once refresh after %v", due)
+		}
+	})
+}
+
 func TestValidators(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		key := newKey("a", "1")
