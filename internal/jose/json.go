@@ -44,6 +44,9 @@ func ParseObject(text []byte, limits Limits) (Object, error) {
 	if err != nil {
 		return Object{}, err
 	}
+	if !bytes.HasPrefix(bytes.TrimLeft(text, " \t\r\n"), []byte("{")) { // most garbage ends here, where it is cheap
+		return Object{}, errors.New("not a JSON object")
+	}
 	o := Object{text: string(text), size: len(text), members: make([]member, 0, members)}
 	if err := json.Unmarshal(text, &o); err != nil {
 		return Object{}, strictError(err)
@@ -79,9 +82,6 @@ func (l Limits) check(text []byte) (members int, err error) {
 
 // UnmarshalJSONFrom keeps, for each member, where it stands in the text.
 func (o *Object) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
-	if dec.PeekKind() != '{' {
-		return errNoObject
-	}
 	if _, err := dec.ReadToken(); err != nil {
 		return err
 	}
@@ -116,13 +116,8 @@ func (o *Object) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return err
 }
 
-var errNoObject = errors.New("not a JSON object")
-
 // strictError keeps what is wrong and drops the decoder's quotation of the text: it may hold what no log should.
 func strictError(err error) error {
-	if errors.Is(err, errNoObject) {
-		return errNoObject
-	}
 	if errors.Is(err, jsontext.ErrDuplicateName) {
 		return errors.New("a JSON member twice")
 	}
