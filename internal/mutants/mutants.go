@@ -949,7 +949,7 @@ var mutants = []mutant{
 		New: `if false {`},
 	{Name: "gin: a refused request reaches the handler", File: "adapters/gin/gin.go",
 		Old: `if !granted {`,
-		New: `if false {`},
+		New: `if !granted && c == nil {`},
 	{Name: "gin: a panic in the guard leads on to the handler", File: "adapters/gin/gin.go",
 		Old: `if !granted {`,
 		New: `if r := recover(); r != nil {
