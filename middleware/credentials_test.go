@@ -11,6 +11,7 @@ import (
 
 	"github.com/bearerguard/bearerguard/middleware"
 	"github.com/bearerguard/bearerguard/verifier"
+	"github.com/bearerguard/bearerguard/verifier/verifiertest"
 )
 
 // reader is a guard that tells which token it read.
@@ -35,6 +36,7 @@ func TestCredentials(t *testing.T) {
 	t.Parallel()
 	everything := "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~+/"
 	longest := strings.Repeat("a", 17<<10)
+	own := newGuard(t, verifiertest.NewIssuer(t).Verifier(), middleware.Config{}) // it leaves the characters to the Verifier
 	const (
 		foreign   = 401 // without a code
 		malformed = 400
@@ -107,6 +109,9 @@ func TestCredentials(t *testing.T) {
 			}
 			if code := map[int]string{malformed: "invalid_request"}[tt.status]; tt.token == "" && (denial.Status != tt.status || denial.Code != code) {
 				t.Errorf("status %d, code %q, want %d, %q", denial.Status, denial.Code, tt.status, code)
+			}
+			if _, other := own.Check(request(tt.fields...)); other.Status != denial.Status || other.Code != denial.Code {
+				t.Errorf("before a Verifier: status %d, code %q, want %d, %q", other.Status, other.Code, denial.Status, denial.Code)
 			}
 		})
 	}
