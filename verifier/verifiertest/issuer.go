@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"reflect"
 	"slices"
 	"sync"
@@ -80,6 +81,36 @@ func Clock(now func() time.Time) Option {
 	}
 }
 
+// At makes an issuer that doesn't listen by itself: [Issuer.ServeHTTP] is to be served at this URL, which has no path. With
+// http instead of https it must be loopback for a verifier to accept it.
+func At(issuerURL string) Option {
+	return func(i *Issuer) { i.at = issuerURL }
+}
+
+// FakeClock is a clock that stands still until it is moved, for [Clock], verifier.Config.Now and middleware.Config.Now.
+// It is safe for concurrent use. The zero FakeClock stands at the zero time.
+type FakeClock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+// NewFakeClock makes a clock that stands at this time.
+func NewFakeClock(at time.Time) *FakeClock { return &FakeClock{now: at} }
+
+// Now is the time at which the clock stands.
+func (c *FakeClock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+// Advance moves the clock, backwards too.
+func (c *FakeClock) Advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
 // Issuer is an authorization server on loopback. It is safe for concurrent use. The zero Issuer can't be used: call
 // [NewIssuer] or [Start].
 //
@@ -90,6 +121,7 @@ type Issuer struct {
 	audience  []string
 	algorithm string
 	now       func() time.Time
+	at        string // its URL, where somebody else serves it; then server is nil
 	server    *httptest.Server
 	mux       *http.ServeMux
 	closed    chan struct{}
@@ -146,10 +178,17 @@ func Start(options ...Option) (*Issuer, error) {
 		return nil, fmt.Errorf("verifiertest: %w", err)
 	}
 	i.signing, i.published = k, []*key{k}
-	i.listen()
+	i.route()
+	stop := func() {}
+	if i.at == "" {
+		i.listen()
+		stop = i.server.Close
+	} else if u, err := url.Parse(i.at); err != nil || u.Host == "" || i.at != "http://"+u.Host && i.at != "https://"+u.Host {
+		return nil, fmt.Errorf("verifiertest: At(%q): want http or https, a host, and nothing behind it", i.at)
+	}
 	i.close = sync.OnceFunc(func() {
 		close(i.closed)
-		i.server.Close()
+		stop()
 	})
 	return i, nil
 }
@@ -158,14 +197,24 @@ func Start(options ...Option) (*Issuer, error) {
 // Closing again does nothing.
 func (i *Issuer) Close() { i.close() }
 
-// URL is the issuer identifier, an https URL.
-func (i *Issuer) URL() string { return i.server.URL }
+// URL is the issuer identifier, an https URL unless [At] chose another.
+func (i *Issuer) URL() string {
+	if i.server == nil {
+		return i.at
+	}
+	return i.server.URL
+}
 
 // TokenURL is the token endpoint.
-func (i *Issuer) TokenURL() string { return i.server.URL + tokenPath }
+func (i *Issuer) TokenURL() string { return i.URL() + tokenPath }
 
-// Client returns a client that trusts the issuer's certificate.
-func (i *Issuer) Client() *http.Client { return i.server.Client() }
+// Client returns a client that trusts the issuer's certificate. With [At] it is an ordinary one.
+func (i *Issuer) Client() *http.Client {
+	if i.server == nil {
+		return &http.Client{}
+	}
+	return i.server.Client()
+}
 
 // Config returns a configuration that accepts the issuer's tokens, with a Match still to be set where the profile asks
 // for one (see [Like]). The caller may change it.
@@ -211,6 +260,10 @@ func (i *Issuer) sign(header, claims map[string]any) (string, error) {
 	i.mu.Lock()
 	k := i.signing
 	i.mu.Unlock()
+	return i.signWith(k, header, claims)
+}
+
+func (i *Issuer) signWith(k *key, header, claims map[string]any) (string, error) {
 	full := map[string]any{"alg": k.alg, "kid": k.id}
 	if typ := i.profile.Types[0]; typ != "" {
 		full["typ"] = typ

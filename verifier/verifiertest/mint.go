@@ -1,9 +1,12 @@
 package verifiertest
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/json"
+	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -200,6 +203,33 @@ func Claims(tb testing.TB, claims map[string]any) *verifier.Claims {
 		tb.Fatalf("verifiertest: Claims: %v", err)
 	}
 	return c
+}
+
+// Authenticated is a request as a guard hands it on: its context carries what [Claims] makes of claims. For tests of handlers
+// without their guard.
+func Authenticated(tb testing.TB, r *http.Request, claims map[string]any) *http.Request {
+	tb.Helper()
+	return r.WithContext(verifier.NewContext(r.Context(), Claims(tb, claims)))
+}
+
+// Tokens is a [verifier.TokenVerifier] for tests of handlers together with their guard: it accepts these tokens, each with
+// what [Claims] makes of its claims, and no other.
+func Tokens(tb testing.TB, tokens map[string]map[string]any) verifier.TokenVerifier {
+	tb.Helper()
+	known := knownTokens{}
+	for token, claims := range tokens {
+		known[token] = Claims(tb, claims)
+	}
+	return known
+}
+
+type knownTokens map[string]*verifier.Claims
+
+func (k knownTokens) Verify(_ context.Context, token string) (*verifier.Claims, error) {
+	if claims := k[token]; claims != nil {
+		return claims, nil
+	}
+	return nil, fmt.Errorf("%w: none of those that this test knows", verifier.ErrInvalidToken)
 }
 
 func cloneProfile(p verifier.Profile) verifier.Profile {

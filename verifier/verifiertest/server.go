@@ -38,8 +38,9 @@ func (i *Issuer) Requests() Requests {
 	return i.requests
 }
 
-// trouble is what Down and Slow have asked for.
+// trouble is what Down, Slow and ServeKeys have asked for.
 type trouble struct {
+	keys   http.HandlerFunc // nil: the published keys
 	down   bool
 	status int // 0: no answer
 	delay  time.Duration
@@ -68,7 +69,24 @@ func (i *Issuer) Slow(d time.Duration) {
 	i.trouble.delay = d
 }
 
-// Up ends what [Issuer.Down] and [Issuer.Slow] began.
+// ServeKeys answers requests for the key set from now on, until [Issuer.Up]: with an odd document, or in several ways in turn.
+// [Issuer.Keys] is the document that it takes the place of.
+func (i *Issuer) ServeKeys(h http.HandlerFunc) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.trouble.keys = h
+}
+
+// Keys is the published key set, a JSON document.
+func (i *Issuer) Keys() []byte {
+	document, err := json.Marshal(i.keySet())
+	if err != nil {
+		i.t.Fatalf("verifiertest: Keys: %v", err)
+	}
+	return document
+}
+
+// Up ends what [Issuer.Down], [Issuer.Slow] and [Issuer.ServeKeys] began.
 func (i *Issuer) Up() {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -82,20 +100,24 @@ func (i *Issuer) current() trouble {
 	return i.trouble
 }
 
-// listen starts the server. It keeps no connection, so that a request never meets one that Down closed and is sent twice.
-func (i *Issuer) listen() {
+func (i *Issuer) route() {
 	i.mux = http.NewServeMux()
 	i.mux.HandleFunc("GET /.well-known/openid-configuration", i.serveMetadata)
 	i.mux.HandleFunc("GET /.well-known/oauth-authorization-server", i.serveMetadata)
 	i.mux.HandleFunc("GET "+keysPath, i.serveKeys)
 	i.mux.HandleFunc("POST "+tokenPath, i.serveToken)
-	i.server = httptest.NewUnstartedServer(http.HandlerFunc(i.serve))
+}
+
+// listen starts the server. It keeps no connection, so that a request never meets one that Down closed and is sent twice.
+func (i *Issuer) listen() {
+	i.server = httptest.NewUnstartedServer(i)
 	i.server.Config.SetKeepAlivesEnabled(false)
 	i.server.Config.ErrorLog = log.New(io.Discard, "", 0)
 	i.server.StartTLS()
 }
 
-func (i *Issuer) serve(w http.ResponseWriter, r *http.Request) {
+// ServeHTTP answers as the authorization server: for an issuer that was made with [At].
+func (i *Issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	arrived := i.arrive(r.URL.Path)
 	// Only once its body is read does a request's context end when the client hangs up.
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxForm))
@@ -162,6 +184,10 @@ func (i *Issuer) serveMetadata(w http.ResponseWriter, r *http.Request) {
 }
 
 func (i *Issuer) serveKeys(w http.ResponseWriter, r *http.Request) {
+	if odd := i.current().keys; odd != nil {
+		odd(w, r)
+		return
+	}
 	serveDocument(w, r, i.keySet())
 }
 
