@@ -27,7 +27,7 @@ func New(w io.Writer, getenv func(string) string) *Transcript {
 // Step begins the next step.
 func (t *Transcript) Step(format string, args ...any) {
 	t.steps++
-	fmt.Fprintf(t.w, "\n%s\n", t.paint("1", fmt.Sprintf("%d. "+format, append([]any{t.steps}, args...)...)))
+	fmt.Fprintf(t.w, "\n%s\n", t.Paint("1", fmt.Sprintf("%d. "+format, append([]any{t.steps}, args...)...)))
 }
 
 // Line tells what is done.
@@ -38,17 +38,17 @@ func (t *Transcript) End(format string, args ...any) { fmt.Fprintf(t.w, "\n"+for
 
 // Good tells what turned out as it should.
 func (t *Transcript) Good(format string, args ...any) {
-	t.Line(t.paint("32", "✓")+" "+format, args...)
+	t.Line(t.Paint("32", "✓")+" "+format, args...)
 }
 
 // Wrong tells what didn't, and returns err with the number of the step.
 func (t *Transcript) Wrong(err error) error {
-	t.Line("%s %v", t.paint("31", "✗"), err)
+	t.Line("%s %v", t.Paint("31", "✗"), err)
 	return fmt.Errorf("step %d: %w", t.steps, err)
 }
 
-// paint takes a parameter of Select Graphic Rendition (ECMA-48): 1 is bold, 31 red, 32 green.
-func (t *Transcript) paint(parameter, s string) string {
+// Paint takes a parameter of Select Graphic Rendition (ECMA-48): 1 is bold, 2 faint, 31 red, 32 green.
+func (t *Transcript) Paint(parameter, s string) string {
 	if !t.colours {
 		return s
 	}
