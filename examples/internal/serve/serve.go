@@ -17,10 +17,13 @@ import (
 
 // HTTP serves h at the address in ADDR, by default 127.0.0.1:8080, until SIGINT or SIGTERM. When it listens it says where,
 // in one line on standard output.
-func HTTP(h http.Handler) error {
+func HTTP(h http.Handler) error { return At(cmp.Or(os.Getenv("ADDR"), "127.0.0.1:8080"), h) }
+
+// At is HTTP at another address.
+func At(address string, h http.Handler) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	listener, err := net.Listen("tcp", cmp.Or(os.Getenv("ADDR"), "127.0.0.1:8080"))
+	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return err
 	}
