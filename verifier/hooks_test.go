@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/bearerguard/bearerguard/verifier"
 )
@@ -38,6 +39,19 @@ func TestVerifiedHookIsCalledOnceForEachVerify(t *testing.T) {
 	}
 	if want := (verifier.VerifyEvent{Issuer: issuer, Claims: claims}); all[1] != want {
 		t.Errorf("%+v, want %+v", all[1], want)
+	}
+}
+
+func TestVerifiedHookTellsHowLongItTook(t *testing.T) {
+	t.Parallel()
+	var events recorder
+	clock := time.Unix(1_800_000_000, 0)
+	v := newVerifier(t, events.hook, func(cfg *verifier.Config) {
+		cfg.Now = func() time.Time { clock = clock.Add(time.Second); return clock }
+	})
+	v.Verify(t.Context(), "x")
+	if d := events.last().Duration; d != 2*time.Second { // the clock is read once in between
+		t.Errorf("took %v", d)
 	}
 }
 

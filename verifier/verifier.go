@@ -86,10 +86,11 @@ type Hooks struct {
 
 // VerifyEvent is one decision about a token.
 type VerifyEvent struct {
-	Issuer string  // Config.Issuer
-	Claims *Claims // nil if the token was refused
-	Err    error   // nil if it was accepted
-	Cached bool    // the signature had been verified before
+	Issuer   string        // Config.Issuer
+	Claims   *Claims       // nil if the token was refused
+	Err      error         // nil if it was accepted
+	Cached   bool          // the signature had been verified before
+	Duration time.Duration // by Config.Now, waiting for keys included
 }
 
 // FetchEvent is one attempt to get the issuer's keys.
@@ -200,10 +201,13 @@ func (v *Verifier) Verify(ctx context.Context, token string) (*Claims, error) {
 }
 
 func (v *Verifier) verify(ctx context.Context, token string, m mark) (*Claims, error) {
-	claims, cached, err := v.decide(ctx, token, m)
-	if v.hooks.Verified != nil {
-		v.hooks.Verified(ctx, VerifyEvent{Issuer: v.issuer, Claims: claims, Err: err, Cached: cached})
+	if v.hooks.Verified == nil {
+		claims, _, err := v.decide(ctx, token, m)
+		return claims, err
 	}
+	start := v.now()
+	claims, cached, err := v.decide(ctx, token, m)
+	v.hooks.Verified(ctx, VerifyEvent{Issuer: v.issuer, Claims: claims, Err: err, Cached: cached, Duration: v.now().Sub(start)})
 	return claims, err
 }
 
