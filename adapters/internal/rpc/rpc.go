@@ -1,0 +1,56 @@
+// Package rpc is what the adapters for remote procedure calls share: which procedure asks for what.
+package rpc
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/bearerguard/bearerguard/middleware"
+)
+
+// Routes says what each procedure asks for. Patterns are "/package.Service/Method", or "/package.Service/" for all of a service's.
+type Routes struct {
+	Default []middleware.Requirement
+	Methods map[string][]middleware.Requirement
+	Open    []string
+}
+
+// Compile copies the routes, and reports every mistake in them.
+func (r Routes) Compile(name string) (Routes, error) {
+	c := Routes{Default: slices.Clone(r.Default), Methods: map[string][]middleware.Requirement{}, Open: slices.Clone(r.Open)}
+	var errs []error
+	check := func(field, pattern string) {
+		parts := strings.Split(pattern, "/")
+		if len(parts) != 3 || parts[0] != "" || parts[1] == "" || strings.Contains(pattern, "*") {
+			errs = append(errs, fmt.Errorf(`%s: %s holds %q: want "/package.Service/Method", or "/package.Service/" for the whole service`, name, field, pattern))
+		}
+	}
+	for _, pattern := range slices.Sorted(maps.Keys(r.Methods)) {
+		check("Methods", pattern)
+		c.Methods[pattern] = slices.Clone(r.Methods[pattern])
+		if slices.Contains(r.Open, pattern) {
+			errs = append(errs, fmt.Errorf("%s: %q is in Methods and in Open: which is meant?", name, pattern))
+		}
+	}
+	for _, pattern := range r.Open {
+		check("Open", pattern)
+	}
+	return c, errors.Join(errs...)
+}
+
+// Find returns what a procedure asks for; open is true if it asks for nothing at all. A method's own pattern goes before its service's.
+func (r Routes) Find(procedure string) (requirements []middleware.Requirement, open bool) {
+	service := procedure[:strings.LastIndexByte(procedure, '/')+1]
+	for _, pattern := range []string{procedure, service} {
+		if slices.Contains(r.Open, pattern) {
+			return nil, true
+		}
+		if requirements, ok := r.Methods[pattern]; ok {
+			return requirements, false
+		}
+	}
+	return r.Default, false
+}
