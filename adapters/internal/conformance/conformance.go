@@ -33,6 +33,8 @@ type Framework[M any] struct {
 	Serve func(Handler, ...M) http.Handler
 	// ReencodesJSON is true where a body that is JSON stays the same as JSON only.
 	ReencodesJSON bool
+
+	foreign bool
 }
 
 // Handler stands behind the guards. The claims are those that the framework's own function finds.
@@ -44,6 +46,15 @@ func Run[M any](t *testing.T, f Framework[M]) {
 	t.Run("one guard", func(t *testing.T) { runTable(t, f, w, 1) })
 	t.Run("the same guard twice", func(t *testing.T) { runTable(t, f, w, 2) })
 	t.Run("wiring", func(t *testing.T) { runWiring(t, f, w) })
+}
+
+// RunTable runs the requests and their answers alone, for a framework that is not built on net/http: its handlers can't
+// dispatch a request in the context of another one, and its server has taken the spaces at the end of a field away.
+func RunTable[M any](t *testing.T, f Framework[M]) {
+	w := newWorld(t)
+	f.foreign = true
+	t.Run("one guard", func(t *testing.T) { runTable(t, f, w, 1) })
+	t.Run("the same guard twice", func(t *testing.T) { runTable(t, f, w, 2) })
 }
 
 // world is an authorization server and tokens of it, by the names that stand in braces in the table.
@@ -97,6 +108,9 @@ type probe struct {
 func runTable[M any](t *testing.T, f Framework[M], w *world, guards int) {
 	t.Parallel()
 	for _, tt := range table {
+		if f.foreign && (tt.request.batch != nil || slices.ContainsFunc(tt.request.authorization, func(s string) bool { return strings.HasSuffix(s, "} ") })) {
+			continue
+		}
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			p := &probe{t: t, world: w, batch: tt.request.batch}

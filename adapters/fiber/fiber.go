@@ -1,0 +1,97 @@
+// Package fiberauth puts a guard of package middleware before Fiber's handlers.
+//
+// A handler finds the token's claims with [Claims], or with verifier.FromContext in the Context of its fiber.Ctx. A refusal is
+// answered as [middleware.Denial] says, and the handlers behind don't run; Fiber's ErrorHandler doesn't see it.
+//
+// Fiber answers 431 to a request whose header is longer than fiber.Config.ReadBufferSize, by default 4 KiB: tokens may need 16.
+package fiberauth
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+
+	"github.com/gofiber/fiber/v3"
+
+	"github.com/bearerguard/bearerguard/middleware"
+	"github.com/bearerguard/bearerguard/scopes"
+	"github.com/bearerguard/bearerguard/verifier"
+)
+
+// Require lets any good token through; see [middleware.Guard.Require]. Like all of this package, it panics on a nil guard.
+func Require(g *middleware.Guard) fiber.Handler { return With(g) }
+
+// RequireScope asks for all of the scopes; see [middleware.Guard.RequireScope].
+func RequireScope(g *middleware.Guard, all ...string) fiber.Handler {
+	return With(g, middleware.Scope(all...))
+}
+
+// RequirePolicy asks for what a policy allows.
+func RequirePolicy(g *middleware.Guard, p scopes.Policy) fiber.Handler {
+	return With(g, middleware.Policy(p))
+}
+
+// With asks for all of the requirements; without any it is [Require].
+func With(g *middleware.Guard, requirements ...middleware.Requirement) fiber.Handler {
+	requirements = slices.Clone(requirements)
+	return wrap(g, func(r *http.Request) (middleware.Grant, *middleware.Denial) { return g.Check(r, requirements...) })
+}
+
+// Optional lets a request without credentials through, without claims; see [middleware.Guard.Optional].
+func Optional(g *middleware.Guard) fiber.Handler { return wrap(g, g.CheckOptional) }
+
+// Claims returns the claims of the request's token; false where no guard has let the request through with one.
+func Claims(c fiber.Ctx) (*verifier.Claims, bool) { return verifier.FromContext(c.Context()) }
+
+func wrap(g *middleware.Guard, check func(*http.Request) (middleware.Grant, *middleware.Denial)) fiber.Handler {
+	if g == nil {
+		panic("fiberauth: a nil *middleware.Guard: was the error of middleware.New dropped?")
+	}
+	return func(c fiber.Ctx) error {
+		r := request(c)
+		grant, denial := check(r)
+		if denial != nil {
+			return refuse(c, denial, r)
+		}
+		for name, values := range grant.Header {
+			for _, value := range values {
+				c.Response().Header.Add(name, value)
+			}
+		}
+		c.SetContext(grant.Request.Context())
+		return c.Next()
+	}
+}
+
+// request is what the guard reads, in memory of its own: Fiber's is used again for another request.
+func request(c fiber.Ctx) *http.Request {
+	r := &http.Request{
+		Method: string(c.Request().Header.Method()), Host: string(c.Request().Host()), Header: http.Header{}, Body: http.NoBody,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, RemoteAddr: c.RequestCtx().RemoteAddr().String(), TLS: c.RequestCtx().TLSConnectionState(),
+	}
+	r.RequestURI = string(c.Request().Header.RequestURI())
+	var err error
+	if r.URL, err = url.ParseRequestURI(r.RequestURI); err != nil {
+		r.URL = &url.URL{Path: string(c.Request().URI().Path())}
+	}
+	for name, value := range c.Request().Header.All() {
+		r.Header.Add(string(name), string(value))
+	}
+	return r.WithContext(c.Context())
+}
+
+func refuse(c fiber.Ctx, d *middleware.Denial, r *http.Request) error {
+	contentType, body := d.Body(r)
+	h := &c.Response().Header
+	for _, ofAnotherBody := range []string{"Content-Length", "Etag", "Last-Modified"} { // as Denial.ServeHTTP does
+		h.Del(ofAnotherBody)
+	}
+	for name, values := range d.Header {
+		h.Del(name)
+		for _, value := range values {
+			h.Add(name, value)
+		}
+	}
+	h.SetContentType(contentType)
+	return c.Status(d.Status).Send(body)
+}
