@@ -77,6 +77,9 @@ func TestDocumentsCompile(t *testing.T) {
 
 // program is a block of a document as a whole program.
 func program(body string) string {
+	if strings.Contains(body, "cfg := ") {
+		body += "_ = cfg"
+	}
 	code := "func main() {\n" + body + "\n}\n"
 	for name, declaration := range declared {
 		if regexp.MustCompile(`\b` + name + `\b`).MatchString(body) {
