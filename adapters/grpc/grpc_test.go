@@ -135,7 +135,9 @@ func newGuard(t *testing.T, v verifier.TokenVerifier, cfg middleware.Config) *mi
 
 type verifyFunc func(string) (*verifier.Claims, error)
 
-func (f verifyFunc) Verify(_ context.Context, token string) (*verifier.Claims, error) { return f(token) }
+func (f verifyFunc) Verify(_ context.Context, token string) (*verifier.Claims, error) {
+	return f(token)
+}
 
 // TestAnswers is the table of package conformance in gRPC's terms.
 func TestAnswers(t *testing.T) {
