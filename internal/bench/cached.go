@@ -8,12 +8,13 @@ import (
 	"strings"
 
 	"github.com/bearerguard/bearerguard/internal/bench/mint"
+	"github.com/bearerguard/bearerguard/internal/bench/report"
 	"github.com/bearerguard/bearerguard/verifier"
 )
 
 // cachedHit is a token that comes again, against the hash of its signature segment.
-func cachedHit(bool) ([]row, error) {
-	var rows []row
+func cachedHit(bool) ([]report.Row, error) {
+	var rows []report.Row
 	for _, alg := range algorithms {
 		key := mint.NewKey(alg, mint.KeyID)
 		v, err := startOurs(key.Set(), 0)
@@ -31,15 +32,15 @@ func cachedHit(bool) ([]row, error) {
 			return nil, err
 		}
 		hash, hit, longHit := costs[0], costs[1], costs[2]
-		r := row{
-			name: "cached hit " + alg, library: oursName, memory: longHit.garbage(),
-			found: fmt.Sprintf("%.2f × SHA-256 (%s), %s; token of %d bytes: %s", hit.ratio, short(hash.ns), short(hit.ns), len(long), short(longHit.ns)),
-			must:  "0 allocs",
+		r := report.Row{
+			Name: "cached hit " + alg, Library: report.Ours, Memory: longHit.garbage(),
+			Found: fmt.Sprintf("%.2f × SHA-256 (%s), %s; token of %d bytes: %s", hit.ratio, report.Short(hash.ns), report.Short(hit.ns), len(long), report.Short(longHit.ns)),
+			Must:  "0 allocs",
 		}
-		r.demand("allocs", hit.allocs+longHit.allocs, 0)
+		r.AtMost("allocs", hit.allocs+longHit.allocs, 0)
 		if alg != "EdDSA" { // of 86 characters too, like ES256
-			r.must = "at most 2.2, 0 allocs"
-			r.demand("ratio", hit.ratio, 2.2)
+			r.Must = "at most 2.2, 0 allocs"
+			r.AtMost("ratio", hit.ratio, 2.2)
 		}
 		rows = append(rows, r)
 	}
@@ -47,10 +48,10 @@ func cachedHit(bool) ([]row, error) {
 }
 
 // kept cycles through as many tokens as the cache surely keeps.
-func kept(bool) ([]row, error) {
+func kept(bool) ([]report.Row, error) {
 	key := mint.NewKey("EdDSA", mint.KeyID)
 	tokens := key.Tokens(100_000)
-	var rows []row
+	var rows []report.Row
 	for _, n := range []int{1000, 100_000} {
 		hits := 0
 		v, err := newOurs(key.Set(), n, verifier.Hooks{Verified: func(_ context.Context, e verifier.VerifyEvent) {
@@ -71,16 +72,16 @@ func kept(bool) ([]row, error) {
 			}
 		}
 		rate := float64(hits) / float64(cycles*n)
-		r := row{name: fmt.Sprintf("cached, kept %d of CacheSize %d", n, n), library: oursName, found: fmt.Sprintf("hit rate %.4f", rate), must: "at least 0.999"}
-		r.demand("rate of misses", 1-rate, 0.001)
+		r := report.Row{Name: fmt.Sprintf("cached, kept %d of CacheSize %d", n, n), Library: report.Ours, Found: fmt.Sprintf("hit rate %.4f", rate), Must: "at least 0.999"}
+		r.AtMost("rate of misses", 1-rate, 0.001)
 		rows = append(rows, r)
 	}
 	return rows, nil
 }
 
 // heapOfTokens fills a cache with tokens of 900 bytes.
-func heapOfTokens(bool) ([]row, error) {
-	var rows []row
+func heapOfTokens(bool) ([]report.Row, error) {
+	var rows []report.Row
 	for alg, n := range map[string]int{"RS256": 4096, "EdDSA": 40_000} {
 		key := mint.NewKey(alg, mint.KeyID)
 		tokens := make([]string, n)
@@ -98,10 +99,10 @@ func heapOfTokens(bool) ([]row, error) {
 			}
 		}
 		each := (heap() - before) / float64(n) / 1024
-		r := row{name: "cached, heap of a token of 900 bytes, " + alg, library: oursName, found: fmt.Sprintf("%.2f KiB each of %d", each, n)}
+		r := report.Row{Name: "cached, heap of a token of 900 bytes, " + alg, Library: report.Ours, Found: fmt.Sprintf("%.2f KiB each of %d", each, n)}
 		if alg == "RS256" {
-			r.must = "at most 1.8 KiB"
-			r.demand("KiB", each, 1.8)
+			r.Must = "at most 1.8 KiB"
+			r.AtMost("KiB", each, 1.8)
 		}
 		runtime.KeepAlive(tokens)
 		runtime.KeepAlive(v)

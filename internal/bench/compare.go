@@ -3,9 +3,10 @@ package main
 import (
 	"fmt"
 	"runtime"
-	"slices"
 	"syscall"
 	"time"
+
+	"github.com/bearerguard/bearerguard/internal/bench/report"
 )
 
 const (
@@ -52,7 +53,7 @@ func compare(sides ...*side) ([]cost, error) {
 		}
 	}
 	for i := range sides {
-		costs[i].ns, costs[i].ratio, costs[i].over = median(ns[i]), median(ratios[i]), median(overs[i])
+		costs[i].ns, costs[i].ratio, costs[i].over = report.Median(ns[i]), report.Median(ratios[i]), report.Median(overs[i])
 	}
 	return costs, nil
 }
@@ -98,7 +99,10 @@ func cpuTime() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-func median(values []float64) float64 {
-	sorted := slices.Sorted(slices.Values(values))
-	return sorted[len(sorted)/2]
+// garbage shows allocations of a call.
+func (c cost) garbage() string {
+	if c.bytes < 1 {
+		return "0"
+	}
+	return fmt.Sprintf("%.0f allocs, %.1f KiB", c.allocs, c.bytes/1024)
 }

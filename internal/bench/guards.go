@@ -15,6 +15,7 @@ import (
 	echoauth "github.com/bearerguard/bearerguard/adapters/echo"
 	ginauth "github.com/bearerguard/bearerguard/adapters/gin"
 	"github.com/bearerguard/bearerguard/internal/bench/mint"
+	"github.com/bearerguard/bearerguard/internal/bench/report"
 	"github.com/bearerguard/bearerguard/middleware"
 	"github.com/bearerguard/bearerguard/verifier"
 )
@@ -27,16 +28,16 @@ type mount struct {
 }
 
 // guards is a request with a cached token, in process, against the same request to a handler without a guard.
-func guards(withPeers bool) ([]row, error) {
+func guards(withPeers bool) ([]report.Row, error) {
 	key := mint.NewKey("RS256", mint.KeyID)
 	set, token := key.Set(), key.Token(1)
 	mounts, err := mounts(set)
 	if err != nil {
 		return nil, err
 	}
-	var rows []row
+	var rows []report.Row
 	for _, m := range mounts {
-		sides := []*side{request("bare", m.bare, token), request(oursName, m.ours, token)}
+		sides := []*side{request("bare", m.bare, token), request(report.Ours, m.ours, token)}
 		if withPeers {
 			sides = append(sides, request(m.peerName, m.peer, token))
 		}
@@ -45,14 +46,14 @@ func guards(withPeers bool) ([]row, error) {
 			return nil, err
 		}
 		for i, c := range costs {
-			r := row{name: "middleware " + m.name, library: sides[i].name, found: short(c.ns), memory: c.garbage()}
+			r := report.Row{Name: "middleware " + m.name, Library: sides[i].name, Found: report.Short(c.ns), Memory: c.garbage()}
 			if i > 0 {
 				more := c.allocs - costs[0].allocs
-				r.found = fmt.Sprintf("%s and %.0f allocs more, %s", short(c.over), more, short(c.ns))
-				if r.isOurs() {
-					r.must = fmt.Sprintf("at most %s and %.0f allocs more", short(m.nanoseconds), m.allocs)
-					r.demand("ns more", c.over, m.nanoseconds)
-					r.demand("allocs more", more, m.allocs)
+				r.Found = fmt.Sprintf("%s and %.0f allocs more, %s", report.Short(c.over), more, report.Short(c.ns))
+				if r.IsOurs() {
+					r.Must = fmt.Sprintf("at most %s and %.0f allocs more", report.Short(m.nanoseconds), m.allocs)
+					r.AtMost("ns more", c.over, m.nanoseconds)
+					r.AtMost("allocs more", more, m.allocs)
 				}
 			}
 			rows = append(rows, r)

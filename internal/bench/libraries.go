@@ -26,8 +26,7 @@ import (
 )
 
 const (
-	oursName = "bearerguard"
-	jwksURL  = "http://127.0.0.1/keys" // nobody is asked: see inMemory
+	jwksURL = "http://127.0.0.1/keys" // nobody is asked: see inMemory
 )
 
 // verify is what every library is behind.

@@ -9,9 +9,9 @@
 package main
 
 import (
+	_ "embed"
 	"flag"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"runtime"
@@ -19,29 +19,25 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/bearerguard/bearerguard/internal/bench/report"
 )
 
-const (
-	deadline = 9 * time.Minute // of the whole, whatever happens
-	tries    = 3               // of a part that ours misses: the machine may be busy
-)
+const deadline = 9 * time.Minute // of the whole, whatever happens
 
-// part measures some rows that belong together. Its rows' names begin with its name.
-type part struct {
-	name string
-	run  func(peers bool) ([]row, error)
-}
+//go:embed rows.golden
+var golden string
 
-var parts = []part{
-	{"uncached", uncached},
-	{"cached hit", cachedHit},
-	{"cached, two cores", twoCores},
-	{"cached, kept", kept},
-	{"cached, heap", heapOfTokens},
-	{"middleware", guards},
-	{"refused", refused},
-	{"flood of headers", headerFlood},
-	{"spellings", spellings},
+var parts = []report.Part{
+	{Name: "uncached", Run: uncached},
+	{Name: "cached hit", Run: cachedHit},
+	{Name: "cached, two cores", Run: twoCores},
+	{Name: "cached, kept", Run: kept},
+	{Name: "cached, heap", Run: heapOfTokens},
+	{Name: "middleware", Run: guards},
+	{Name: "refused", Run: refused},
+	{Name: "flood of headers", Run: headerFlood},
+	{Name: "spellings", Run: spellings},
 }
 
 func main() {
@@ -53,7 +49,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "not done within", deadline)
 		os.Exit(1)
 	})
-	missed, err := bench(os.Stdout, os.Stderr, *only, *withPeers)
+	missed, err := report.Play(os.Stdout, os.Stderr, parts, golden, *only, *withPeers, versions)
 	if err != nil {
 		missed = append(missed, err.Error())
 	}
@@ -61,48 +57,6 @@ func main() {
 		fmt.Fprintln(os.Stderr, "MISSED:\n"+strings.Join(missed, "\n"))
 		os.Exit(1)
 	}
-}
-
-// bench prints the table and returns what is missed in it.
-func bench(w, log io.Writer, only string, withPeers bool) ([]string, error) {
-	began := time.Now()
-	var rows []row
-	for _, p := range parts {
-		if !strings.Contains(p.name, only) {
-			continue
-		}
-		found, err := p.measure(withPeers, log)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", p.name, err)
-		}
-		rows = append(rows, found...)
-		fmt.Fprintf(log, "%4.0fs %s\n", time.Since(began).Seconds(), p.name)
-	}
-	expected := slices.DeleteFunc(expectedRows(), func(name string) bool {
-		return !slices.ContainsFunc(parts, func(p part) bool { return strings.Contains(p.name, only) && strings.HasPrefix(name, p.name) })
-	})
-	fmt.Fprintf(w, "%s; %s\n\n", versions(), time.Since(began).Round(time.Second))
-	return shortcomings(expected, rows), writeTable(w, rows)
-}
-
-// measure runs a part, and again without the peers as long as ours misses something.
-func (p part) measure(withPeers bool, log io.Writer) ([]row, error) {
-	rows, err := p.run(withPeers)
-	for try := 2; err == nil && try <= tries && slices.ContainsFunc(rows, func(r row) bool { return len(r.misses) > 0 }); try++ {
-		var again []row
-		again, err = p.run(false)
-		for i, old := range rows {
-			if len(old.misses) == 0 {
-				continue
-			}
-			fmt.Fprintf(log, "%s: %s\n", old.name, old.verdict())
-			if at := slices.IndexFunc(again, func(r row) bool { return r.isOurs() && r.name == old.name }); at >= 0 {
-				rows[i] = again[at]
-				rows[i].tries = try
-			}
-		}
-	}
-	return rows, err
 }
 
 // versions says what ran.

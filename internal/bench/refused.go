@@ -11,6 +11,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/bearerguard/bearerguard/internal/bench/mint"
+	"github.com/bearerguard/bearerguard/internal/bench/report"
 	"github.com/bearerguard/bearerguard/verifier"
 )
 
@@ -69,19 +70,19 @@ func badTokens(key *mint.Key) []badToken {
 func b64(s string) string { return base64.RawURLEncoding.EncodeToString([]byte(s)) }
 
 // refused is each bad token against a good uncached one, RS256.
-func refused(withPeers bool) ([]row, error) {
+func refused(withPeers bool) ([]report.Row, error) {
 	key := mint.NewKey("RS256", mint.KeyID)
 	set, usual := key.Set(), key.Token(1)
 	ours, err := startOurs(set, -1)
 	if err != nil {
 		return nil, err
 	}
-	var rows []row
+	var rows []report.Row
 	for _, bad := range badTokens(key) {
 		if bad.good == "" {
 			bad.good = usual
 		}
-		sides := []*side{{name: "good", call: func() error { return ours(bad.good) }}, {name: oursName, call: refusing(ours, bad.token)}}
+		sides := []*side{{name: "good", call: func() error { return ours(bad.good) }}, {name: report.Ours, call: refusing(ours, bad.token)}}
 		for _, l := range peers {
 			if withPeers && bad.peers {
 				v, err := l.start(set, "RS256")
@@ -102,23 +103,23 @@ func refused(withPeers bool) ([]row, error) {
 	return rows, nil
 }
 
-func (bad badToken) row(library string, c cost) row {
-	r := row{name: "refused: " + bad.name, library: library, found: fmt.Sprintf("%s, %.2f × our good one", short(c.ns), c.ratio), memory: c.garbage()}
-	if !r.isOurs() {
+func (bad badToken) row(library string, c cost) report.Row {
+	r := report.Row{Name: "refused: " + bad.name, Library: library, Found: fmt.Sprintf("%s, %.2f × our good one", report.Short(c.ns), c.ratio), Memory: c.garbage()}
+	if !r.IsOurs() {
 		return r
 	}
 	if bad.ns > 0 {
-		r.must = "under " + short(bad.ns)
-		r.demand("ns", c.ns, bad.ns)
+		r.Must = "under " + report.Short(bad.ns)
+		r.AtMost("ns", c.ns, bad.ns)
 		return r
 	}
-	r.must = "at most 1.00"
-	r.demand("ratio", c.ratio, 1.005)
+	r.Must = "at most 1.00"
+	r.AtMost("ratio", c.ratio, 1.005)
 	return r
 }
 
 // headerFlood sends a million tokens, each with a header of its own and a bad signature.
-func headerFlood(bool) ([]row, error) {
+func headerFlood(bool) ([]report.Row, error) {
 	const n = 1_000_000
 	key := mint.NewKey("ES256", mint.KeyID)
 	v, err := newOurs(key.Set(), 0, verifier.Hooks{})
@@ -139,10 +140,10 @@ func headerFlood(bool) ([]row, error) {
 		}
 	}
 	grown := (heap() - before) / 1024
-	r := row{name: "flood of headers, a million", library: oursName, found: fmt.Sprintf("the heap grew by %.0f KiB", grown), must: "at most 64 KiB"}
-	r.demand("KiB", grown, 64)
+	r := report.Row{Name: "flood of headers, a million", Library: report.Ours, Found: fmt.Sprintf("the heap grew by %.0f KiB", grown), Must: "at most 64 KiB"}
+	r.AtMost("KiB", grown, 64)
 	if _, err := v.Verify(context.Background(), good); err != nil {
 		return nil, err
 	}
-	return []row{r}, nil
+	return []report.Row{r}, nil
 }

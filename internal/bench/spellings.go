@@ -5,16 +5,17 @@ import (
 	"strings"
 
 	"github.com/bearerguard/bearerguard/internal/bench/mint"
+	"github.com/bearerguard/bearerguard/internal/bench/report"
 )
 
 // spellings counts in how many ways one token can be written and is still accepted.
-func spellings(withPeers bool) ([]row, error) {
-	var rows []row
+func spellings(withPeers bool) ([]report.Row, error) {
+	var rows []report.Row
 	for _, alg := range algorithms {
 		key := mint.NewKey(alg, mint.KeyID)
 		set, token := key.Set(), key.Token(1)
 		variants := variants(token)
-		ours := library{name: oursName, start: func(set []byte, _ string) (verify, error) { return startOurs(set, 0) }}
+		ours := library{name: report.Ours, start: func(set []byte, _ string) (verify, error) { return startOurs(set, 0) }}
 		libraries := []library{ours}
 		if withPeers {
 			libraries = append(libraries, peers...)
@@ -30,11 +31,11 @@ func spellings(withPeers bool) ([]row, error) {
 					accepted++
 				}
 			}
-			r := row{name: "spellings of one token, " + alg, library: l.name, found: fmt.Sprintf("%d of %d accepted", accepted, len(variants))}
-			if r.isOurs() {
-				r.must = "one"
-				r.demand("accepted", float64(accepted), 1)
-				r.demand("refused", float64(1-accepted), 0)
+			r := report.Row{Name: "spellings of one token, " + alg, Library: l.name, Found: fmt.Sprintf("%d of %d accepted", accepted, len(variants))}
+			if r.IsOurs() {
+				r.Must = "one"
+				r.AtMost("accepted", float64(accepted), 1)
+				r.AtMost("refused", float64(1-accepted), 0)
 			}
 			rows = append(rows, r)
 		}

@@ -9,11 +9,12 @@ import (
 	"time"
 
 	"github.com/bearerguard/bearerguard/internal/bench/mint"
+	"github.com/bearerguard/bearerguard/internal/bench/report"
 )
 
 // twoCores is the throughput of two goroutines against that of one. As others run on the machine too, a hash, which shares
 // nothing, tells in the same rounds what two cores give at most.
-func twoCores(bool) ([]row, error) {
+func twoCores(bool) ([]report.Row, error) {
 	key := mint.NewKey("RS256", mint.KeyID)
 	v, err := startOurs(key.Set(), 0)
 	if err != nil {
@@ -40,14 +41,14 @@ func twoCores(bool) ([]row, error) {
 			gains[i] = append(gains[i], throughput(2, call)/alone)
 		}
 	}
-	ceiling, ofMany, ofOne := median(gains[0]), median(gains[1]), median(gains[2])
-	r := row{
-		name: "cached, two cores, 1000 tokens", library: oursName, must: "at least 1.8, where the hash gains 2",
-		found: fmt.Sprintf("%.2f × one core (a hash alone: %.2f)", ofMany, ceiling),
+	ceiling, ofMany, ofOne := report.Median(gains[0]), report.Median(gains[1]), report.Median(gains[2])
+	r := report.Row{
+		Name: "cached, two cores, 1000 tokens", Library: report.Ours, Must: "at least 1.8, where the hash gains 2",
+		Found: fmt.Sprintf("%.2f × one core (a hash alone: %.2f)", ofMany, ceiling),
 	}
-	r.demand("the hash's gain over ours", min(ceiling, 2)/ofMany, 2/1.8)
-	return []row{r, {
-		name: "cached, two cores, the same token", library: oursName, found: fmt.Sprintf("%.2f × one core", ofOne),
+	r.AtMost("the hash's gain over ours", min(ceiling, 2)/ofMany, 2/1.8)
+	return []report.Row{r, {
+		Name: "cached, two cores, the same token", Library: report.Ours, Found: fmt.Sprintf("%.2f × one core", ofOne),
 	}}, nil
 }
 
