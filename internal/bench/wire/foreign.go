@@ -65,7 +65,7 @@ OAuth2TokenVerify jwks_uri %[4]s
 // startApache runs Apache with mod_oauth2. Debian's own configuration is left alone.
 func (b *bench) startApache(ctx context.Context) (*server, error) {
 	if _, err := os.Stat(filepath.Join(apacheModules, "mod_oauth2.so")); err != nil || !has(apache) {
-		return nil, errors.New("Debian's apache2 or libapache2-mod-oauth2 is not to be had")
+		return nil, errors.New("no apache2 or libapache2-mod-oauth2 is not to be had")
 	}
 	root := filepath.Join(b.dir, "apache")
 	if err := errors.Join(os.MkdirAll(filepath.Join(root, "www"), 0o755), os.Chmod(b.dir, 0o755)); err != nil {
@@ -102,7 +102,7 @@ func (b *bench) startApache(ctx context.Context) (*server, error) {
 	}
 	s.stop()
 	log, _ := os.ReadFile(filepath.Join(root, "apache.log"))
-	return nil, fmt.Errorf("Apache does not listen: %s", log)
+	return nil, fmt.Errorf("apache does not listen: %s", log)
 }
 
 // freeAddress is one that nobody listened at a moment ago.
