@@ -61,7 +61,7 @@ func NewClient(caller *http.Client) *http.Client {
 	client.CheckRedirect = checkRedirect
 	switch t := client.Transport.(type) {
 	case nil:
-		client.Transport = guardDial(&http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true})
+		client.Transport = guardDial(ownTransport())
 	case *http.Transport:
 		client.Transport = guardDial(t.Clone())
 	}
@@ -132,6 +132,10 @@ func checkRedirect(req *http.Request, via []*http.Request) error {
 		return fmt.Errorf("redirected to another origin, %s://%s", req.URL.Scheme, req.URL.Host)
 	}
 	return nil
+}
+
+func ownTransport() *http.Transport {
+	return &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true}
 }
 
 func guardDial(t *http.Transport) *http.Transport {
