@@ -1,6 +1,7 @@
 package verifier_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 
@@ -38,6 +39,24 @@ func TestAllocations(t *testing.T) {
 		v.Verify(t.Context(), tt.token)
 		if n := testing.AllocsPerRun(200, func() { v.Verify(t.Context(), tt.token) }); n > tt.most {
 			t.Errorf("%s: %v allocations, at most %v", tt.name, n, tt.most)
+		}
+	}
+}
+
+// TestAllocationsOfIssuers: finding the issuer of a remembered token costs none.
+func TestAllocationsOfIssuers(t *testing.T) {
+	if raceEnabled {
+		t.Skip("under the race detector")
+	}
+	cfg := config()
+	resolved := must(verifier.ResolveIssuers(verifier.IssuersConfig{
+		Resolve: func(context.Context, string) (verifier.Config, error) { return cfg, nil }, Now: clock,
+	}))
+	token := mint(nil, nil)
+	for name, v := range map[string]verifier.TokenVerifier{"of a list": newIssuers(t, newVerifier(t)), "resolved": resolved} {
+		accepted(t, v, token)
+		if n := testing.AllocsPerRun(200, func() { v.Verify(t.Context(), token) }); n > 0 {
+			t.Errorf("%s: %v allocations", name, n)
 		}
 	}
 }

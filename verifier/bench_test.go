@@ -1,6 +1,7 @@
 package verifier_test
 
 import (
+	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -139,5 +140,53 @@ func BenchmarkRefuse(b *testing.B) {
 				b.ReportMetric(float64(b.Elapsed())/float64(b.N)/good, "good")
 			}
 		})
+	}
+}
+
+// BenchmarkIssuers tells what it costs to find one warm issuer of 1,000, beside a Verifier that knows but one.
+func BenchmarkIssuers(b *testing.B) {
+	const count = 1000
+	f := newFederation(many(count)...)
+	for name, size := range map[string]int{"uncached": -1, "cached": 0} {
+		change := func(_ context.Context, cfg *verifier.Config) error {
+			cfg.CacheSize, cfg.JWKS, cfg.Client = size, []byte(`{"keys":[`+newKey("default", cfg.Issuer[len("https://"):]).jwk()+`]}`), nil
+			return nil
+		}
+		f.change = change
+		cfg, err := f.Resolve(b.Context(), "https://"+many(count)[count/2])
+		if err != nil {
+			b.Fatal(err)
+		}
+		one, err := verifier.New(cfg)
+		if err != nil {
+			b.Fatal(err)
+		}
+		list := make([]*verifier.Verifier, count)
+		resolved := f.verifier(b)
+		for i, host := range many(count) {
+			cfg, _ := f.Resolve(b.Context(), "https://"+host)
+			if list[i], err = verifier.New(cfg); err != nil {
+				b.Fatal(err)
+			}
+			accepted(b, resolved, f.token(host))
+		}
+		fixed, err := verifier.Issuers(list...)
+		if err != nil {
+			b.Fatal(err)
+		}
+		token := f.token(many(count)[count/2])
+		for _, v := range []struct {
+			name string
+			verifier.TokenVerifier
+		}{{"one", one}, {"of a list", fixed}, {"resolved", resolved}} {
+			b.Run(name+"/"+v.name, func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					if _, err := v.Verify(b.Context(), token); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
 	}
 }

@@ -67,6 +67,12 @@ func (c *cache) add(token string, m mark, claims *Claims, key *jose.Key) {
 	}
 }
 
+// remembers reports whether this very token is remembered.
+func (v *Verifier) remembers(token string, m mark) bool {
+	_, ok := v.cache.get(token, m)
+	return ok
+}
+
 // headerCache keeps parsed headers by their raw segment, for the header of one issuer's tokens repeats byte for byte.
 // Only headers of good tokens enter, so that nobody can flood it.
 type headerCache struct {

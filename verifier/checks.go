@@ -159,6 +159,9 @@ func (t *inspection) checkPayload() error {
 
 // checkIssuer compares byte by byte: no case folding, no normalization (RFC 8414 section 4).
 func (t *inspection) checkIssuer() error {
+	if t.v.tenants != nil {
+		return t.checkTenant()
+	}
 	if t.claims.issuer != t.v.issuer {
 		return fmt.Errorf("%w: iss is %s, this server expects %q%s", ErrIssuer, quote(t.claims.issuer), t.v.issuer, t.hintIssuer())
 	}
@@ -218,6 +221,9 @@ func notAhead(claim string, date, now time.Time, skew time.Duration) error {
 // checkKey never looks at jku, jwk, x5u or x5c: a token doesn't choose its keys (RFC 9068 section 4, RFC 8725 section 3.10).
 func (t *inspection) checkKey() (err error) {
 	t.keys, err = t.v.keys.find(t.ctx, t.now, t.header)
+	if err == nil && t.v.entra {
+		err = t.entraKeysOnly()
+	}
 	return err
 }
 

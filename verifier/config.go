@@ -178,7 +178,7 @@ func (cfg *Config) checkProvider() error {
 		wrong("Issuer %q writes no RFC 9068 tokens: set Profile: verifier.%s()", cfg.Issuer, name)
 	}
 	if tenant, _, _ := strings.Cut(strings.TrimPrefix(u.Path, "/"), "/"); entra && !isGUID(tenant) {
-		wrong("Issuer %q names the tenant as %q, its tokens name it by its GUID: use that (tenant-templated issuers such as common take a verifier for each tenant)", cfg.Issuer, tenant)
+		wrong("Issuer %q names the tenant as %q, its tokens name it by its GUID: use that (several tenants of a multi-tenant application: EntraTenants)", cfg.Issuer, tenant)
 	}
 	if okta && !strings.HasPrefix(u.Path, "/oauth2/") {
 		wrong("Issuer %q is Okta's org authorization server, whose tokens can't be verified by others: use a custom one, %s/oauth2/default for example", cfg.Issuer, strings.TrimSuffix(cfg.Issuer, "/"))

@@ -93,7 +93,13 @@ func (t *inspection) showPayload() (string, string) {
 	return fmt.Sprintf("a JSON object with %d claims", len(t.claims.body.Names())), "a strict JSON object"
 }
 
-func (t *inspection) showIssuer() (string, string) { return quote(t.claims.issuer), quote(t.v.issuer) }
+func (t *inspection) showIssuer() (string, string) {
+	if t.v.tenants != nil {
+		tid, _ := t.claims.text("tid")
+		return quote(t.claims.issuer) + " with tid " + quote(tid), fmt.Sprintf("an issuer and the tid of one of %d tenants", len(t.v.tenants))
+	}
+	return quote(t.claims.issuer), quote(t.v.issuer)
+}
 
 func (t *inspection) showAudience() (string, string) {
 	wanted := "any audience"

@@ -14,13 +14,15 @@ import (
 
 // issuers sends each token to the verifier of its issuer.
 type issuers struct {
-	byName map[string]*Verifier
-	routes *lru.Cache[*Verifier] // by a good token's signature, so that its payload is not read to find its issuer
+	byName   map[string]*Verifier
+	expected string                // the names of the first, for people
+	routes   *lru.Cache[*Verifier] // by a good token's signature, so that its payload is not read to find its issuer
 }
 
 // Issuers puts the verifiers of several issuers behind one [TokenVerifier]. Each keeps its own keys, memory and budget:
 // nothing of one issuer makes a token of another one good, and one's outage leaves the others alone. Two issuers may have
-// the same keys, as Entra's version 1 and 2 do, or a tenant's own domain and its custom one.
+// the same keys, as Entra's version 1 and 2 do, or a tenant's own domain and its custom one. For issuers that are not known
+// beforehand there is [ResolveIssuers], for Entra's tenants [EntraTenants].
 //
 // A token of an issuer that is not among them is refused with [ErrIssuer] and costs no network call; no hook is told.
 func Issuers(verifiers ...*Verifier) (TokenVerifier, error) {
@@ -33,15 +35,19 @@ func Issuers(verifiers ...*Verifier) (TokenVerifier, error) {
 		switch {
 		case v == nil || v.keys == nil:
 			errs = append(errs, errors.New("verifier: Issuers: a nil or zero Verifier: was the error of New dropped?"))
-		case s.byName[v.issuer] != nil:
-			errs = append(errs, fmt.Errorf("verifier: Issuers: two verifiers for %q: put their audiences into one Config", v.issuer))
 		default:
-			s.byName[v.issuer] = v
+			for _, name := range v.names() {
+				if s.byName[name] != nil {
+					errs = append(errs, fmt.Errorf("verifier: Issuers: two verifiers for %q: put their audiences into one Config", name))
+				}
+				s.byName[name] = v
+			}
 		}
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
+	s.expected = quoteAll(slices.Sorted(maps.Keys(s.byName)))
 	return s, nil
 }
 
@@ -50,8 +56,8 @@ func (s *issuers) Verify(ctx context.Context, token string) (*Claims, error) {
 		return nil, errTooLong
 	}
 	m := markOf(token)
-	if v, ok := s.routes.Get(m.hash); ok {
-		return v.verify(ctx, token, m) // a token that only borrowed the signature is nobody's
+	if v, ok := s.routes.Get(m.hash); ok && v.remembers(token, m) { // and not another token with its signature
+		return v.verify(ctx, token, m)
 	}
 	name, err := claimedIssuer(token)
 	if err != nil {
@@ -59,7 +65,7 @@ func (s *issuers) Verify(ctx context.Context, token string) (*Claims, error) {
 	}
 	v := s.byName[name]
 	if v == nil {
-		return nil, fmt.Errorf("%w: iss is %s, this server expects %s", ErrIssuer, quote(name), quoteAll(slices.Sorted(maps.Keys(s.byName))))
+		return nil, fmt.Errorf("%w: iss is %s, this server expects %s", ErrIssuer, quote(name), s.expected)
 	}
 	claims, err := v.verify(ctx, token, m)
 	if err == nil {

@@ -67,7 +67,7 @@ func TestIssuers(t *testing.T) {
 		good, other, another := a.Token("read"), b.Token("read"), a.Token("write")
 		accepted(t, v, good)
 		signature := good[strings.LastIndexByte(good, '.'):]
-		refused(t, v, other[:strings.LastIndexByte(other, '.')]+signature, verifier.ErrType)
+		refused(t, v, other[:strings.LastIndexByte(other, '.')]+signature, verifier.ErrSignature)
 		refused(t, v, another[:strings.LastIndexByte(another, '.')]+signature, verifier.ErrSignature)
 		accepted(t, v, other)
 	})

@@ -161,6 +161,8 @@ type keyset struct {
 	now    func() time.Time
 	random func() float64 // from 0 to 1
 	hook   func(context.Context, FetchEvent)
+	slots  *slots // of all issuers together; nil: no bound
+	proven atomic.Bool
 
 	served atomic.Pointer[keySet]
 	starts atomic.Int64 // attempts so far
@@ -248,7 +250,7 @@ func notFound(h *header) error {
 	return fmt.Errorf("%w: kid %s", ErrKeyNotFound, quote(h.kid))
 }
 
-// refresh joins the attempt under way, or starts one; nil if a pause forbids it. failing is why the last attempt failed, if it did.
+// refresh joins the attempt under way, or starts one; nil if that can't be now. failing is why the last attempt failed, if it did.
 func (k *keyset) refresh(ctx context.Context, now time.Time) (f *flight, failing error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -268,29 +270,42 @@ func (k *keyset) refetch(ctx context.Context, now time.Time, seen *keySet, h *he
 		return nil, nil
 	}
 	if k.err != nil {
-		if k.flight == nil && !k.pausing(now) && k.budget.take(now) {
+		if k.flight == nil && !k.pausing(now) && k.slots.free(k.proven.Load()) && k.budget.take(now) {
 			k.launch(ctx, now)
 		}
 		return nil, k.unavailableLocked(now, k.err)
 	}
+	if k.flight == nil && !k.slots.free(k.proven.Load()) { // others' fetches don't spend this issuer's budget
+		return nil, k.unavailableLocked(now, nil)
+	}
 	if k.flight == nil && !k.budget.take(now) {
 		return nil, notFound(h)
 	}
-	return k.launch(ctx, now), nil
+	if f := k.launch(ctx, now); f != nil {
+		return f, nil
+	}
+	return nil, k.unavailableLocked(now, nil)
 }
 
 // suspect starts a refresh in the background, within the budget: a known key that doesn't fit its token may have been replaced under its name.
 func (k *keyset) suspect(ctx context.Context, now time.Time) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if !k.slots.free(k.proven.Load()) {
+		return
+	}
 	if k.source != nil && k.flight == nil && !k.pausing(now) && k.budget.take(now) {
 		k.launch(ctx, now)
 	}
 }
 
-// launch starts an attempt that no caller's hanging up can end. k.mu is held.
+// launch starts an attempt that no caller's hanging up can end, or joins the one under way; nil: a pause forbids it, or
+// too many issuers' attempts are under way. k.mu is held.
 func (k *keyset) launch(ctx context.Context, now time.Time) *flight {
 	if k.flight == nil && !k.pausing(now) {
+		if !k.slots.take(k.proven.Load()) {
+			return nil
+		}
 		k.flight = &flight{done: make(chan struct{})}
 		go k.attempt(context.WithoutCancel(ctx), k.flight, int(k.starts.Add(1)))
 	}
@@ -308,6 +323,7 @@ func (k *keyset) attempt(ctx context.Context, f *flight, number int) {
 	defer cancel()
 	started := k.now()
 	set, notModified, err := k.load(ctx, started)
+	k.slots.give()
 	now := k.now()
 	event := FetchEvent{URL: k.source.jwksURL, Duration: now.Sub(started), NotModified: notModified, Err: err}
 
@@ -399,6 +415,9 @@ func (k *keyset) unavailable(now time.Time, err error) error {
 }
 
 func (k *keyset) unavailableLocked(now time.Time, err error) error {
+	if err == nil {
+		err = errBusy
+	}
 	return &UnavailableError{RetryAfter: min(max(time.Second, k.retryAt.Sub(now)), maxRetryAfter), Err: err}
 }
 

@@ -41,11 +41,13 @@ func (k signingKey) jwk() string {
 var tokenID atomic.Int64
 
 // token is good for 48 hours, so that nothing but the keys decides.
-func (k signingKey) token() string {
+func (k signingKey) token() string { return k.tokenFor(stubIssuer) }
+
+func (k signingKey) tokenFor(iss string) string {
 	b64 := base64.RawURLEncoding.EncodeToString
 	now := time.Now().Unix()
 	signed := b64(fmt.Appendf(nil, `{"alg":"EdDSA","typ":"at+jwt","kid":%q}`, k.kid)) + "." +
-		b64(fmt.Appendf(nil, `{"iss":%q,"aud":"api","sub":"c","client_id":"c","jti":"%d","iat":%d,"exp":%d}`, stubIssuer, tokenID.Add(1), now, now+48*3600))
+		b64(fmt.Appendf(nil, `{"iss":%q,"aud":"api","sub":"c","client_id":"c","jti":"%d","iat":%d,"exp":%d}`, iss, tokenID.Add(1), now, now+48*3600))
 	return signed + "." + b64(ed25519.Sign(k.private, []byte(signed)))
 }
 
@@ -159,7 +161,7 @@ type tally struct {
 	wg                              sync.WaitGroup
 }
 
-func (a *tally) ask(v *verifier.Verifier, token string) {
+func (a *tally) ask(v verifier.TokenVerifier, token string) {
 	a.wg.Go(func() {
 		start := time.Now()
 		_, err := v.Verify(context.Background(), token)
@@ -181,7 +183,7 @@ func (a *tally) ask(v *verifier.Verifier, token string) {
 }
 
 // load asks n times, evenly over a period of simulated time.
-func (a *tally) load(v *verifier.Verifier, n int, period time.Duration, token func(i int) string) {
+func (a *tally) load(v verifier.TokenVerifier, n int, period time.Duration, token func(i int) string) {
 	for i := range n {
 		a.ask(v, token(i))
 		time.Sleep(period / time.Duration(n))

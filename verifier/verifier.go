@@ -55,7 +55,8 @@ type Config struct {
 	Refresh RefreshPolicy
 	// Client fetches metadata and keys. Nil: one of our own. A caller's is copied: our limits, timeouts and redirect rules
 	// hold, and its cookie jar is left out. It sends what credentials it has to the host that discovery names.
-	// With a Transport that is not an *http.Transport, that localhost leads to loopback is the caller's duty.
+	// With a Transport that is not an *http.Transport, that localhost leads to loopback and the issuers that a resolver named
+	// to public addresses is the caller's duty.
 	Client *http.Client
 	// Now is the clock. Nil: time.Now.
 	Now func() time.Time
@@ -64,6 +65,10 @@ type Config struct {
 	// DangerouslyAllowHTTP lets the metadata's and the keys' URL be http: whoever is on the way can then make tokens.
 	// Loopback needs no flag.
 	DangerouslyAllowHTTP bool
+	// DangerouslyAllowPrivateNetwork lets an issuer that a resolver named ([ResolveIssuers]) have its metadata and keys at
+	// private, loopback, link-local and other addresses that are not public, and be reached through a proxy. Without it
+	// whoever can register an issuer can make this server call inside its own network. New alone trusts its Config: no meaning.
+	DangerouslyAllowPrivateNetwork bool
 	// DangerouslyAcceptAnyAudience accepts tokens that were meant for other APIs (RFC 9700 section 2.3). Audience must be empty then.
 	DangerouslyAcceptAnyAudience bool
 }
@@ -127,8 +132,10 @@ func JoinHooks(hooks ...Hooks) Hooks {
 // Verifier decides about the tokens of one issuer. It is safe for concurrent use. The zero Verifier refuses everything.
 type Verifier struct {
 	issuer     string
-	audience   []string // empty: any
-	clients    []string // empty: any
+	entra      bool            // its keys have an issuer member
+	tenants    map[string]bool // of EntraTenants: their GUIDs; nil: issuer is the only one
+	audience   []string        // empty: any
+	clients    []string        // empty: any
 	algorithms []string
 	skew       time.Duration
 	rules      *rules
@@ -143,7 +150,7 @@ type Verifier struct {
 // Every mistake is reported, in one errors.Join. The configuration is copied.
 func New(cfg Config) (*Verifier, error) {
 	v := &Verifier{
-		issuer: cfg.Issuer, audience: slices.Clone(cfg.Audience), clients: slices.Clone(cfg.Clients), algorithms: slices.Clone(cfg.Algorithms),
+		issuer: cfg.Issuer, entra: entraTenant(cfg.Issuer) != "", audience: slices.Clone(cfg.Audience), clients: slices.Clone(cfg.Clients), algorithms: slices.Clone(cfg.Algorithms),
 		skew: cfg.ClockSkew, now: cfg.Now, hooks: cfg.Hooks, headers: newHeaderCache(),
 	}
 	if len(v.algorithms) == 0 {

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/bearerguard/bearerguard/internal/fetch"
 )
@@ -120,7 +121,9 @@ func TestPublicDial(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	if _, err := fetch.Get(t.Context(), fetch.NewPublicClient(nil), "http://"+l.Addr().String(), fetch.Validators{}); err == nil {
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	if _, err := fetch.Get(ctx, fetch.NewPublicClient(nil), "http://"+l.Addr().String(), fetch.Validators{}); err == nil {
 		t.Fatal("no error")
 	}
 	own, err := net.Dial("tcp", l.Addr().String())

@@ -40,6 +40,7 @@ var keyLimits = Limits{Depth: 8, Members: 128}
 // Key is a public key that may verify signatures. It is immutable: a key has one *Key for as long as its set keeps it unchanged.
 type Key struct {
 	ID         string // "kid", "" if it has none
+	Issuer     string // "issuer", which Entra's keys have: for whose tokens the key is; "" if it has none
 	Thumbprint string // RFC 7638, SHA-256: tells whether the key's material is the same
 	Private    bool   // the JWK held private members, which were set aside
 
@@ -74,6 +75,7 @@ func ParseKey(text []byte) (*Key, error) {
 		return nil, err
 	}
 	k := &Key{}
+	k.Issuer, _ = stringMember(o, "issuer")
 	if err := k.readUse(o); err != nil {
 		return nil, err
 	}
@@ -248,9 +250,9 @@ func (k *Key) readAlgorithm(o Object) error {
 // Fits reports whether the key may verify signatures of an algorithm (RFC 8725 sections 3.1 and 3.2).
 func (k *Key) Fits(alg string) bool { return slices.Contains(k.algorithms, alg) }
 
-// Equal reports whether two keys are the same for every token: name, material and algorithms.
+// Equal reports whether two keys are the same for every token: name, issuer, material and algorithms.
 func (k *Key) Equal(other *Key) bool {
-	return k.ID == other.ID && k.Thumbprint == other.Thumbprint && slices.Equal(k.algorithms, other.algorithms)
+	return k.ID == other.ID && k.Thumbprint == other.Thumbprint && k.Issuer == other.Issuer && slices.Equal(k.algorithms, other.algorithms)
 }
 
 // Algorithms names what the key may verify, for people.
