@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -383,24 +381,17 @@ func (c *Claims) listOrNames(n claimName) ([]string, bool) {
 	return o.Names(), err == nil
 }
 
-// The seconds of the years 1 and 9999: dates that a time.Time can print and compare.
-const minDate, maxDate = -62135596800, 253402300799
-
 // date reads a NumericDate (RFC 7519 section 2), which may be fractional; zero if it is absent.
 func (c *Claims) date(name string) (time.Time, error) {
 	raw := c.lookup(claimName{text: name})
 	if raw == "" {
 		return time.Time{}, nil
 	}
-	if n, err := strconv.ParseInt(raw, 10, 64); err == nil && n >= minDate && n <= maxDate {
-		return time.Unix(n, 0), nil
-	}
-	f, err := strconv.ParseFloat(raw, 64)
-	if err != nil || f < minDate || f > maxDate {
+	t, ok := jose.Date(raw)
+	if !ok {
 		return time.Time{}, fmt.Errorf("%w: claim %q is not a number of seconds before the year 10000", ErrMalformed, name)
 	}
-	whole, fraction := math.Modf(f)
-	return time.Unix(int64(whole), int64(fraction*1e9)), nil
+	return t, nil
 }
 
 // holds reports whether a claim has one of the wanted strings.

@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -206,6 +209,22 @@ func (a *array) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 }
 
 var errNoString = errors.New("not a string")
+
+// The seconds of the years 1 and 9999: dates that a time.Time can print and compare.
+const minDate, maxDate = -62135596800, 253402300799
+
+// Date reads raw JSON text as a NumericDate (RFC 7519 section 2), which may be fractional; ok is false for anything else.
+func Date(raw string) (t time.Time, ok bool) {
+	if n, err := strconv.ParseInt(raw, 10, 64); err == nil && n >= minDate && n <= maxDate {
+		return time.Unix(n, 0), true
+	}
+	f, err := strconv.ParseFloat(raw, 64)
+	if err != nil || f < minDate || f > maxDate {
+		return time.Time{}, false
+	}
+	whole, fraction := math.Modf(f)
+	return time.Unix(int64(whole), int64(fraction*1e9)), true
+}
 
 // KeySet cuts a JWK set into its keys. The outer object is read leniently (a byte order mark, a duplicate name,
 // bad UTF-8 and unknown members are passed over: RFC 7517 section 5), so that one odd key never takes the others with it;

@@ -116,7 +116,7 @@ func (k *Key) readUse(o Object) error {
 			return errors.New("key_ops does not hold verify")
 		}
 	}
-	for _, name := range []string{"d", "p", "q", "dp", "dq", "qi", "oth"} {
+	for _, name := range []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k"} {
 		if _, there := o.Get(name); there {
 			k.Private = true
 		}
