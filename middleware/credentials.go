@@ -16,37 +16,54 @@ type presented int
 const (
 	nothing   presented = iota // no field
 	foreign                    // a scheme that is not ours, or no scheme
-	bearer                     // one token, whose characters have not been looked at
+	ours                       // one token, whose characters have not been looked at
 	malformed                  // what no client should send
-	oversized                  // a bearer token that is longer than any good one
+	oversized                  // a token that is longer than any good one
 )
 
-// credentials reads the Authorization field by its grammar: RFC 9110 section 11.6.2 and RFC 6750 section 2.1.
+// The schemes under which an access token comes.
+const (
+	schemeBearer = "Bearer" // RFC 6750 section 2.1
+	schemeDPoP   = "DPoP"   // RFC 9449 section 7.1
+)
+
+// credentials reads the Authorization field by its grammar: RFC 9110 section 11.6.2, RFC 6750 section 2.1 and RFC 9449
+// section 7.1. The scheme is one of the schemes given, or "" where the field is none's.
 // Tokens in a query, a form or a cookie are never looked at (RFC 9700 section 4.3.2).
-func credentials(h http.Header) (token string, p presented) {
+func credentials(h http.Header, schemes []string) (scheme, token string, p presented) {
 	fields := h["Authorization"]
 	switch len(fields) {
 	case 0:
-		return "", nothing
+		return "", "", nothing
 	case 1:
 	default: // RFC 9110 section 11.6.2: a singleton
-		return "", malformed
+		return "", "", malformed
 	}
-	scheme, rest := cutScheme(fields[0])
-	if !strings.EqualFold(scheme, "bearer") { // RFC 9110 section 11.1: schemes are case-insensitive
-		if hidesBearer(rest) {
-			return "", malformed
+	name, rest := cutScheme(fields[0])
+	if scheme = oneOf(schemes, name); scheme == "" {
+		if hidesCredentials(rest, schemes) {
+			return "", "", malformed
 		}
-		return "", foreign
+		return "", "", foreign
 	}
 	token = strings.TrimLeft(rest, " ") // RFC 6750 section 2.1: 1*SP
 	switch {
 	case len(token) > maxCredentials:
-		return "", oversized
+		return scheme, "", oversized
 	case token == "" || len(token) == len(rest):
-		return "", malformed
+		return scheme, "", malformed
 	}
-	return token, bearer
+	return scheme, token, ours
+}
+
+// oneOf finds the scheme of this name, "" if there is none.
+func oneOf(schemes []string, name string) string {
+	for _, scheme := range schemes {
+		if strings.EqualFold(scheme, name) { // RFC 9110 section 11.1: schemes are case-insensitive
+			return scheme
+		}
+	}
+	return ""
 }
 
 // cutScheme ends the scheme at the first character that no token has (RFC 9110 section 5.6.2).
@@ -74,9 +91,9 @@ func isAlphanumeric(c byte) bool {
 	return '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
 }
 
-// hidesBearer reports whether a second set of credentials was joined to a foreign one by a comma, as proxies join fields
+// hidesCredentials reports whether a second set of credentials was joined to a foreign one by a comma, as proxies join fields
 // (RFC 9110 section 5.3): which of the two counts would differ from hop to hop.
-func hidesBearer(rest string) bool {
+func hidesCredentials(rest string, schemes []string) bool {
 	if len(rest) > maxCredentials {
 		return false
 	}
@@ -89,7 +106,7 @@ func hidesBearer(rest string) bool {
 			quoted = !quoted
 		case rest[i] == ',' && !quoted:
 			scheme, after := cutScheme(strings.TrimLeft(rest[i+1:], " \t"))
-			if strings.EqualFold(scheme, "bearer") && !strings.HasPrefix(strings.TrimLeft(after, " \t"), "=") {
+			if oneOf(schemes, scheme) != "" && !strings.HasPrefix(strings.TrimLeft(after, " \t"), "=") {
 				return true
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -63,35 +64,69 @@ var (
 	insufficientScope = outcome{http.StatusForbidden, "insufficient_scope", "the access token lacks the scope that this resource requires"}
 	unavailable       = outcome{http.StatusServiceUnavailable, "temporarily_unavailable", "access tokens can't be verified at the moment"}
 	serverError       = outcome{http.StatusInternalServerError, "server_error", "access tokens can't be verified"}
+
+	// RFC 9449 sections 7.1 and 9.
+	wrongKey     = outcome{http.StatusUnauthorized, "invalid_token", "Invalid DPoP key binding"} // the RFC's own words
+	invalidProof = outcome{http.StatusUnauthorized, "invalid_dpop_proof", "the DPoP proof is missing, malformed, used before or not for this request"}
+	useNonce     = outcome{http.StatusUnauthorized, "use_dpop_nonce", "this resource asks for the nonce of its DPoP-Nonce field in the DPoP proof"}
 )
 
-func (g *Guard) deny(o outcome, requirements []Requirement, err error) *Denial {
+// deny is the answer to credentials of a scheme, "" where the request doesn't tell which.
+func (g *Guard) deny(scheme string, o outcome, requirements []Requirement, err error) *Denial {
 	d := &Denial{Status: o.status, Code: o.code, Description: o.description, Err: err, Header: http.Header{"Cache-Control": {"no-store"}}, body: g.cfg.Body}
 	if o.status < http.StatusInternalServerError {
-		d.Header["Www-Authenticate"] = []string{g.challenge(o, requirements)}
+		d.Header["Www-Authenticate"] = g.challenges(scheme, o, requirements)
 	}
 	return d
 }
 
-// challenge is never without a parameter (RFC 6750 section 3). It names the scope where the client may need to ask for
-// one: before it has a token, and with one that was not enough.
-func (g *Guard) challenge(o outcome, requirements []Requirement) string {
+// challenges has one for each scheme of the guard, each in a field of its own. What went wrong with credentials of one
+// scheme stands in its challenge alone, which comes first (RFC 9449 section 7.2).
+func (g *Guard) challenges(scheme string, o outcome, requirements []Requirement) []string {
+	list := make([]string, 0, len(g.schemes))
+	for _, s := range g.schemes {
+		if c := g.challenge(s, o, scheme == "" || scheme == s, requirements); scheme == s {
+			list = slices.Insert(list, 0, c)
+		} else {
+			list = append(list, c)
+		}
+	}
+	return list
+}
+
+// challenge is never without a parameter (RFC 6750 section 3): Bearer has a realm or metadata, DPoP has algs. It names the
+// scope where the client may need to ask for one: before it has a token, and with one that was not enough.
+func (g *Guard) challenge(scheme string, o outcome, named bool, requirements []Requirement) string {
 	b := strings.Builder{}
-	separator := "Bearer "
+	separator := scheme + " "
 	add := func(name, value string) {
 		if value != "" {
 			b.WriteString(separator + name + `="` + value + `"`)
 			separator = ", "
 		}
 	}
-	add("realm", g.cfg.Realm)
-	add("error", o.code)
-	add("error_description", o.description)
+	if scheme == schemeBearer {
+		add("realm", g.cfg.Realm)
+	}
+	if named {
+		add("error", o.code)
+		add("error_description", o.description)
+	}
+	if scheme == schemeDPoP {
+		add("algs", g.proofs.algs) // RFC 9449 section 7.1
+	}
 	if o == noCredentials || o == insufficientScope {
 		add("scope", ask(requirements))
 	}
 	add("resource_metadata", g.cfg.ResourceMetadata)
 	return b.String()
+}
+
+// denyUnavailable is the answer where nothing is wrong with the request: without a challenge, for the client must keep its token.
+func (g *Guard) denyUnavailable(err error) *Denial {
+	d := g.deny("", unavailable, nil, err)
+	d.Header["Retry-After"] = []string{retryAfter(err)}
+	return d
 }
 
 // retryAfter is in whole seconds, at least one (RFC 9110 section 10.2.3).

@@ -29,6 +29,9 @@ type Config struct {
 	Realm string
 	// ResourceMetadata is the URL of the protected resource metadata, for the challenges (RFC 9728 section 5.1).
 	ResourceMetadata string
+	// DPoP makes the guard accept tokens that are bound to a key of the client's. Nil: such a token is refused, never let
+	// through as a bearer token.
+	DPoP *DPoP
 	// OnDecision is called once for each Check, for logs and metrics: a nil Denial means granted. The claims are there
 	// whenever the token was good. Don't log the request's Authorization field.
 	OnDecision func(*http.Request, *verifier.Claims, *Denial)
@@ -44,6 +47,8 @@ type Guard struct {
 	verifier verifier.TokenVerifier
 	sees     bool // the TokenVerifier refuses any foreign character by itself: a good token is not looked through twice
 	cfg      Config
+	schemes  []string // those of the challenges, in their order
+	proofs   *proofs  // nil: none is checked
 }
 
 // New checks a configuration and makes its Guard. Every mistake is reported, in one errors.Join.
@@ -64,11 +69,12 @@ func New(v verifier.TokenVerifier, cfg Config) (*Guard, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	if err := errors.Join(errs...); err != nil {
+	proofs, err := cfg.DPoP.compile(cfg.Now)
+	if err := errors.Join(append(errs, err)...); err != nil {
 		return nil, err
 	}
 	_, sees := v.(*verifier.Verifier)
-	return &Guard{v, sees, cfg}, nil
+	return &Guard{v, sees, cfg, cfg.DPoP.schemes(), proofs}, nil
 }
 
 // isNil finds the nil pointer in an interface that is not nil.
@@ -159,7 +165,10 @@ func (g *Guard) check(r *http.Request, optional bool, requirements []Requirement
 	if denial != nil {
 		grant = Grant{}
 	} else if optional {
-		grant.Header = http.Header{"Vary": {"Authorization"}} // RFC 9111: the answer depends on it
+		if grant.Header == nil {
+			grant.Header = http.Header{}
+		}
+		grant.Header["Vary"] = []string{"Authorization"} // RFC 9111: the answer depends on it
 	}
 	if g.cfg.OnDecision != nil {
 		claims := grant.Claims
@@ -171,36 +180,40 @@ func (g *Guard) check(r *http.Request, optional bool, requirements []Requirement
 	return grant, denial
 }
 
-// decide is the whole decision: what does the request carry, is the token good, does it suffice?
+// decide is the whole decision: what does the request carry, is the token good and its sender's, does it suffice?
 func (g *Guard) decide(r *http.Request, optional bool, requirements []Requirement) (Grant, *Denial) {
 	if g.verifier == nil {
-		return Grant{}, g.deny(serverError, nil, errors.New("a zero Guard knows no TokenVerifier: make one with middleware.New"))
+		return Grant{}, g.deny("", serverError, nil, errors.New("a zero Guard knows no TokenVerifier: make one with middleware.New"))
 	}
-	token, presented := credentials(r.Header)
+	scheme, token, presented := credentials(r.Header, g.schemes)
 	switch {
 	case presented == nothing && optional:
 		return Grant{Request: withoutClaims(r)}, nil
 	case presented == nothing || presented == foreign:
-		return Grant{}, g.deny(noCredentials, requirements, errNoCredentials)
+		return Grant{}, g.deny("", noCredentials, requirements, errNoCredentials)
 	case presented == malformed:
-		return Grant{}, g.deny(invalidRequest, requirements, errMalformedRequest)
+		return Grant{}, g.deny(scheme, invalidRequest, requirements, errMalformedRequest)
 	case presented == oversized:
-		return Grant{}, g.deny(invalidToken, requirements, errOversized)
+		return Grant{}, g.deny(scheme, invalidToken, requirements, errOversized)
 	case !g.sees && !isB64Token(token):
-		return Grant{}, g.deny(invalidRequest, requirements, errMalformedRequest)
+		return Grant{}, g.deny(scheme, invalidRequest, requirements, errMalformedRequest)
 	}
-	s, denial := g.verify(r, token, requirements)
+	s, denial := g.verify(r, scheme, token, requirements)
 	if denial != nil {
 		return Grant{}, denial
 	}
 	for _, requirement := range requirements {
 		if !requirement.met(s.claims) {
-			denial := g.deny(insufficientScope, requirements, fmt.Errorf("the token of %v has scope %q", s.claims, s.claims.Scopes()))
+			denial := g.deny(scheme, insufficientScope, requirements, fmt.Errorf("the token of %v has scope %q", s.claims, s.claims.Scopes()))
 			denial.Claims = s.claims
 			return Grant{}, denial
 		}
 	}
-	return Grant{Request: stamped(r, s), Claims: s.claims}, nil
+	header, denial := g.spend(r, s, requirements)
+	if denial != nil {
+		return Grant{}, denial
+	}
+	return Grant{Request: stamped(r, s), Claims: s.claims, Header: header}, nil
 }
 
 var (
@@ -210,30 +223,42 @@ var (
 	errNilClaims        = errors.New("the TokenVerifier returned nil claims without an error")
 )
 
-// verify asks the TokenVerifier, unless this very guard has done so for this very token of this request.
-func (g *Guard) verify(r *http.Request, token string, requirements []Requirement) (*stamp, *Denial) {
-	if s, ok := r.Context().Value(ctxkey.Claims{}).(*stamp); ok && s.guard == g && s.token == token && g.cfg.Now().Before(s.claims.Expiry()) {
+// verify asks the TokenVerifier, and the sender for the proof that the token asks for, unless this very guard has done so
+// for this very token and proof of this request.
+func (g *Guard) verify(r *http.Request, scheme, token string, requirements []Requirement) (*stamp, *Denial) {
+	if s, ok := r.Context().Value(ctxkey.Claims{}).(*stamp); ok && s.guard == g && s.token == token && s.proven.by(r, scheme) && g.cfg.Now().Before(s.claims.Expiry()) {
 		return s, nil
 	}
 	claims, err := g.verifier.Verify(r.Context(), token)
 	switch {
 	case err == nil && claims == nil:
-		return nil, g.deny(serverError, nil, errNilClaims)
-	case err == nil && claims.Confirmation() != (verifier.Confirmation{}):
-		// RFC 9449 section 7.2, RFC 8705 section 3: a token bound to its sender is no bearer token.
-		return nil, g.deny(invalidToken, requirements, fmt.Errorf("%w: the token has cnf, and this guard checks no proof", verifier.ErrBinding))
+		return nil, g.deny(scheme, serverError, nil, errNilClaims)
 	case err == nil:
-		return &stamp{guard: g, token: token, claims: claims}, nil
+		s := &stamp{guard: g, token: token, claims: claims}
+		return s, g.bound(r, scheme, s, requirements)
 	case errors.Is(err, verifier.ErrUnavailable):
-		denial := g.deny(unavailable, nil, err)
-		denial.Header.Set("Retry-After", retryAfter(err))
-		return nil, denial
+		return nil, g.denyUnavailable(err)
 	case g.sees && !isB64Token(token):
-		return nil, g.deny(invalidRequest, requirements, errMalformedRequest)
+		return nil, g.deny(scheme, invalidRequest, requirements, errMalformedRequest)
 	case errors.Is(err, verifier.ErrInvalidToken):
-		return nil, g.deny(invalidToken, requirements, err)
+		return nil, g.deny(scheme, invalidToken, requirements, err)
 	}
-	return nil, g.deny(serverError, nil, err)
+	return nil, g.deny(scheme, serverError, nil, err)
+}
+
+// bound asks the sender of a token for what its cnf demands (RFC 7800 section 3.1): a token bound to its sender is no bearer
+// token (RFC 9449 section 7.2, RFC 8705 section 3). Unknown members of cnf count only where there is no known one.
+func (g *Guard) bound(r *http.Request, scheme string, s *stamp, requirements []Requirement) *Denial {
+	cnf := s.claims.Confirmation()
+	switch {
+	case scheme == schemeDPoP && cnf.JKT == "": // RFC 9449 section 6
+		return g.deny(scheme, wrongKey, requirements, fmt.Errorf("%w: the token has no cnf.jkt, and came with the DPoP scheme", verifier.ErrBinding))
+	case cnf.X5TS256 != "" || cnf.Unknown || cnf.JKT != "" && scheme != schemeDPoP:
+		return g.deny(scheme, invalidToken, requirements, fmt.Errorf("%w: the token has cnf, and came without a proof that this guard checks", verifier.ErrBinding))
+	case cnf.JKT != "":
+		return g.prove(r, s, cnf.JKT, requirements)
+	}
+	return nil
 }
 
 // stamp is what a guard leaves with a request that it let through: for the handler the claims, and for itself the proof that
@@ -243,11 +268,15 @@ type stamp struct {
 	guard           *Guard
 	token           string
 	claims          *verifier.Claims // nil covers up the claims of an outer request
+	proven          *proven          // the sender's DPoP proof; nil: a bearer token
 }
 
 func (s *stamp) Value(key any) any {
-	if key == (ctxkey.Claims{}) {
+	switch {
+	case key == ctxkey.Claims{}:
 		return s
+	case key == provenKey{} && s.proven != nil:
+		return s.proven
 	}
 	return s.Context.Value(key)
 }

@@ -269,23 +269,7 @@ func (i *Issuer) signWith(k *key, header, claims map[string]any) (string, error)
 		full["typ"] = typ
 	}
 	override(full, header)
-	if claims == nil {
-		claims = map[string]any{}
-	}
-	var parts [2]string
-	for n, object := range []map[string]any{full, claims} {
-		text, err := json.Marshal(object)
-		if err != nil {
-			return "", err
-		}
-		parts[n] = base64.RawURLEncoding.EncodeToString(text)
-	}
-	signed := parts[0] + "." + parts[1]
-	signature, err := k.signer.Sign([]byte(signed), k.private)
-	if err != nil {
-		return "", err
-	}
-	return signed + "." + base64.RawURLEncoding.EncodeToString(signature), nil
+	return k.sign(full, claims)
 }
 
 // Rotate makes a new key, publishes it and signs with it from now on; older keys stay published until [Issuer.Withdraw].
@@ -384,6 +368,27 @@ func newKey(alg string) (*key, error) {
 	}
 	err = errors.Join(jwk.AssignKeyID(public), public.Set(jwk.AlgorithmKey, jwa.SignatureAlgorithm(alg)), public.Set(jwk.KeyUsageKey, "sig"))
 	return &key{public.KeyID(), alg, private, public, signer}, err
+}
+
+// sign makes a token of exactly this header and these claims.
+func (k *key) sign(header, claims map[string]any) (string, error) {
+	if claims == nil {
+		claims = map[string]any{}
+	}
+	var parts [2]string
+	for n, object := range []map[string]any{header, claims} {
+		text, err := json.Marshal(object)
+		if err != nil {
+			return "", err
+		}
+		parts[n] = base64.RawURLEncoding.EncodeToString(text)
+	}
+	signed := parts[0] + "." + parts[1]
+	signature, err := k.signer.Sign([]byte(signed), k.private)
+	if err != nil {
+		return "", err
+	}
+	return signed + "." + base64.RawURLEncoding.EncodeToString(signature), nil
 }
 
 func generate(alg string) (crypto.Signer, error) {
