@@ -46,12 +46,12 @@ func newShop(t *testing.T, dpop middleware.DPoP) *shop {
 		return claimsOf(t, fmt.Sprintf(`{"client_id": "shop", "scope": %q, %s "exp": 4102444800}`, scope, cnf))
 	}
 	s.known = &counting{known: map[string]*verifier.Claims{
-		"bound":      bound("read", `"cnf": {"jkt": "`+s.key.Thumbprint()+`"},`),
-		"narrow":     bound("", `"cnf": {"jkt": "`+s.key.Thumbprint()+`"},`),
-		"also":       bound("read", `"cnf": {"jkt": "`+s.key.Thumbprint()+`", "kid": "of another kind"},`),
-		"twice":      bound("read", `"cnf": {"jkt": "`+s.key.Thumbprint()+`", "x5t#S256": "a"},`),
+		"bound":     bound("read", `"cnf": {"jkt": "`+s.key.Thumbprint()+`"},`),
+		"narrow":    bound("", `"cnf": {"jkt": "`+s.key.Thumbprint()+`"},`),
+		"also":      bound("read", `"cnf": {"jkt": "`+s.key.Thumbprint()+`", "kid": "of another kind"},`),
+		"twice":     bound("read", `"cnf": {"jkt": "`+s.key.Thumbprint()+`", "x5t#S256": "a"},`),
 		"strangers": bound("read", `"cnf": {"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"},`),
-		"free":       bound("read", ""),
+		"free":      bound("read", ""),
 	}}
 	s.guard = s.another(dpop)
 	return s
