@@ -61,14 +61,15 @@ func RunTable[M any](t *testing.T, f Framework[M]) {
 type world struct {
 	issuer   *verifiertest.Issuer
 	verifier *verifier.Verifier
+	key      *verifiertest.ProofKey // of a client
 	tokens   *strings.Replacer
 }
 
 func newWorld(t *testing.T) *world {
 	issuer := verifiertest.NewIssuer(t)
-	w := &world{issuer: issuer, verifier: issuer.Verifier()}
+	w := &world{issuer: issuer, verifier: issuer.Verifier(), key: verifiertest.NewProofKey()}
 	var pairs []string
-	for name, token := range mint(issuer) {
+	for name, token := range mint(issuer, w.key) {
 		pairs = append(pairs, "{"+name+"}", token)
 	}
 	w.tokens = strings.NewReplacer(pairs...)
@@ -253,7 +254,7 @@ func noSecrets(t *testing.T, r *http.Request, rec *httptest.ResponseRecorder, re
 		seen += "\n" + reason.Error()
 	}
 	isSeparator := func(c rune) bool { return strings.ContainsRune(". ,\"=", c) }
-	for _, piece := range strings.FieldsFunc(strings.Join(r.Header["Authorization"], " "), isSeparator) {
+	for _, piece := range strings.FieldsFunc(strings.Join(append(r.Header["Authorization"], r.Header["Dpop"]...), " "), isSeparator) {
 		if len(piece) >= 16 && strings.Contains(seen, piece) {
 			t.Errorf("6749-10.3-1: a piece of the credentials, %.20s..., is in %q", piece, seen)
 		}

@@ -16,8 +16,8 @@ import (
 	"github.com/bearerguard/bearerguard/verifier/verifiertest"
 )
 
-// mint makes the tokens that the table names.
-func mint(issuer *verifiertest.Issuer) map[string]string {
+// mint makes the tokens and the proofs that the table names.
+func mint(issuer *verifiertest.Issuer, key *verifiertest.ProofKey) map[string]string {
 	now := time.Now()
 	claims := func(scope string, pairs ...any) string {
 		m := map[string]any{"client_id": "shop"}
@@ -51,11 +51,19 @@ func mint(issuer *verifiertest.Issuer) map[string]string {
 		"no base64url":    "e30+.e30/.e30~",
 		"too long":        strings.Repeat("a", 20<<10),
 	}
+	tokens["the key's"] = claims("orders:read", "cnf", key.Binding()["cnf"])
+	tokens["proof"] = key.Proof("GET", apiURL, tokens["the key's"], "")
+	tokens["proof for POST"] = key.Proof("POST", apiURL, tokens["the key's"], "")
+	tokens["proof for another token"] = key.Proof("GET", apiURL, tokens["good"], "")
+	tokens["proof of another key"] = verifiertest.NewProofKey().Proof("GET", apiURL, tokens["the key's"], "")
 	signed := tokens["good"][:strings.LastIndexByte(tokens["good"], '.')+1]
 	tokens["forged"] = signed + strings.Repeat("A", 86)
 	tokens["stripped"] = signed
 	return tokens
 }
+
+// apiURL is where clients reach the guarded route.
+const apiURL = "https://api.example.com/"
 
 // route is a guarded one: how, by which verifier and with which answers.
 type route struct {
@@ -202,9 +210,11 @@ func malformed() answer {
 		`Bearer realm="api", error="invalid_request", error_description="the Authorization field is malformed or there is more than one"`)
 }
 
+const bearerInvalid = `Bearer realm="api", error="invalid_token", error_description="the access token is malformed, expired, revoked or not for this resource"`
+
 func badToken(reason error) answer {
 	a := refused(401, "invalid_token", "the access token is malformed, expired, revoked or not for this resource",
-		`Bearer realm="api", error="invalid_token", error_description="the access token is malformed, expired, revoked or not for this resource"`)
+		bearerInvalid)
 	a.reason, a.verified = reason, 1
 	return a
 }
@@ -242,6 +252,27 @@ func (a answer) challenging(challenge string) answer {
 	return a
 }
 
+// challengingByDPoP is the answer of a guard that takes DPoP: a second challenge, and the error in that of the scheme alone.
+func (a answer) challengingByDPoP(challenges ...string) answer {
+	a.header["Www-Authenticate"] = challenges
+	return a
+}
+
+// badProof is the answer to a good token whose sender has not proven that it is his.
+func badProof() answer {
+	const description = "the DPoP proof is missing, malformed, used before or not for this request"
+	a := refused(401, "invalid_dpop_proof", description, "")
+	a.verified = 1
+	return a.challengingByDPoP(`DPoP error="invalid_dpop_proof", error_description="`+description+`", algs="ES256"`, `Bearer realm="api"`)
+}
+
+// wrongKey is the answer to a token that is not bound to the key of the proof.
+func wrongKey() answer {
+	a := refused(401, "invalid_token", "Invalid DPoP key binding", "")
+	a.verified, a.reason = 1, verifier.ErrBinding
+	return a.challengingByDPoP(`DPoP error="invalid_token", error_description="Invalid DPoP key binding", algs="ES256"`, `Bearer realm="api"`)
+}
+
 func (a answer) saying(contentType, body string) answer {
 	a.header.Set("Content-Type", contentType)
 	a.body = body
@@ -276,6 +307,7 @@ var (
 	number = middleware.Config{Body: func(_ *http.Request, d *middleware.Denial) (string, []byte) {
 		return "text/plain", fmt.Append(nil, d.Status)
 	}}
+	dpop    = middleware.Config{DPoP: &middleware.DPoP{PublicURL: apiURL, Algorithms: []string{"ES256"}, MaxAge: 10 * time.Minute}} // for slow machines
 	silence = middleware.Config{Body: func(*http.Request, *middleware.Denial) (string, []byte) { return "text/plain", nil }}
 )
 
@@ -432,6 +464,29 @@ var table = []struct {
 	{"an optional route while the keys are missing", optionally().verifying(nil, verifier.ErrUnavailable), send("Bearer {good}"), unavailable("1")},
 	{"an optional route without credentials while the keys are missing", optionally().verifying(nil, verifier.ErrUnavailable), send(), passesAsNobody()},
 	{"an optional route with a token in the query", optionally(), send().as("GET", "/?access_token={good}"), passesAsNobody()},
+
+	// Tokens that are bound to a key.
+	{"9449-7.1-2 a bound token with its proof", scope("orders:read").configured(dpop), send("DPoP {the key's}").with("DPoP", "{proof}"), passes("shop")},
+	{"9449-7.1-2 a bound token with its proof, to an optional route", optionally().configured(dpop), send("DPoP {the key's}").with("DPoP", "{proof}"), passes("shop").varying()},
+	{"an unbound token as a bearer token", anyToken().configured(dpop), send("Bearer {good}"), passes("shop")},
+	{"Q-9 a bound token without a proof", anyToken().configured(dpop), send("DPoP {the key's}"), badProof()},
+	{"Q-9 9449-4.3-01 two proofs joined by a comma", anyToken().configured(dpop), send("DPoP {the key's}").with("DPoP", "{proof}, {proof}"), badProof()},
+	{"Q-9 9449-4.3-08 a proof for another method", anyToken().configured(dpop), send("DPoP {the key's}").with("DPoP", "{proof for POST}"), badProof()},
+	{"Q-9 9449-4.3-08 the method that the proof is for", anyToken().configured(dpop), send("DPoP {the key's}").with("DPoP", "{proof for POST}").as("POST", "/"), passes("shop")},
+	{"Q-9 9449-4.3-09 a proof for another path", anyToken().configured(dpop), send("DPoP {the key's}").with("DPoP", "{proof}").as("GET", "/other"), badProof()},
+	{"Q-9 9449-4.3-12a a proof for another token", anyToken().configured(dpop), send("DPoP {the key's}").with("DPoP", "{proof for another token}"), badProof()},
+	{"Q-9 a bound token without a proof, to an optional route", optionally().configured(dpop), send("DPoP {the key's}"), badProof()},
+	{"Q-10 9449-4.3-12b a proof of another key", anyToken().configured(dpop), send("DPoP {the key's}").with("DPoP", "{proof of another key}"), wrongKey()},
+	{"Q-10 an unbound token with a proof", anyToken().configured(dpop), send("DPoP {good}").with("DPoP", "{proof for another token}"), wrongKey()},
+	{"Q-8 9449-7.2-1 a bound token as a bearer token, with its proof", anyToken().configured(dpop), send("Bearer {the key's}").with("DPoP", "{proof}"), badToken(verifier.ErrBinding).challengingByDPoP(bearerInvalid, `DPoP algs="ES256"`)},
+	{"Q-8 a bound token as a bearer token where no proof is checked", anyToken(), send("Bearer {the key's}").with("DPoP", "{proof}"), badToken(verifier.ErrBinding)},
+	{"Q-2 a bound token with its proof where none is checked", anyToken(), send("DPoP {the key's}").with("DPoP", "{proof}"), noCredentials()},
+	{"Q-1 9449-7.2-2 no credentials get two challenges", scope("a").configured(dpop), send(), noCredentials().challengingByDPoP(`Bearer realm="api", scope="a"`, `DPoP algs="ES256", scope="a"`)},
+	{"Q-3 9449-7.2-4 two Authorization fields get an error in both", anyToken().configured(dpop), send("DPoP {the key's}", "Bearer {good}").with("DPoP", "{proof}"), malformed().challengingByDPoP(
+		`Bearer realm="api", error="invalid_request", error_description="the Authorization field is malformed or there is more than one"`,
+		`DPoP error="invalid_request", error_description="the Authorization field is malformed or there is more than one", algs="ES256"`)},
+	{"Q-6 a scope lacking behind a good proof", scope("a").configured(dpop), send("DPoP {the key's}").with("DPoP", "{proof}"), insufficient("shop", "a").challengingByDPoP(
+		`DPoP error="insufficient_scope", error_description="the access token lacks the scope that this resource requires", algs="ES256", scope="a"`, `Bearer realm="api", scope="a"`)},
 
 	// A second request in the context of a first one that a guard let through.
 	{"a batch with the same token verifies it once", anyToken(), send("Bearer {good}").dispatching("Bearer {good}"), passes("shop").after("shop", 1)},

@@ -16,6 +16,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/bearerguard/bearerguard/middleware"
 	"github.com/bearerguard/bearerguard/scopes"
@@ -54,6 +55,8 @@ func runWiring[M any](t *testing.T, f Framework[M], w *world) {
 		{"BUG-219 without a guard there are no claims", (*rig[M]).unguarded},
 		{"two routes whose requirements share an array ask for their own", (*rig[M]).sharedArray},
 		{"a nil guard panics where it is mounted", (*rig[M]).nilGuard},
+		{"9449-9-1 9449-8.2-1 9449-8.2-2 a nonce is demanded, taken and replaced", (*rig[M]).nonces},
+		{"9449-11.1-2 a proof is good once, also for two guards that share a store", (*rig[M]).replay},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -541,5 +544,66 @@ func (r *rig[M]) nilGuard() {
 			r.Serve(r.counted(nil), mount())
 			r.Error(errors.New(name + " takes a nil guard"))
 		}()
+	}
+}
+
+// prove sends a GET with a token that is bound to the world's key and its proof.
+func (r *rig[M]) prove(h http.Handler, proof string) *httptest.ResponseRecorder {
+	req := httptest.NewRequest("GET", "/", nil)
+	r.world.authorize(req, []string{"DPoP {the key's}"})
+	req.Header.Set("DPoP", proof)
+	rec := httptest.NewRecorder()
+	h.ServeHTTP(rec, req)
+	return rec
+}
+
+func (r *rig[M]) nonces() {
+	now := time.Now()
+	guard := newGuard(r.T, r.world.verifier, middleware.Config{DPoP: &middleware.DPoP{PublicURL: apiURL, RequireNonce: true}, Now: func() time.Time { return now }})
+	h := r.Serve(r.counted(nil), r.Require(guard), r.Require(guard))
+	token := r.world.tokens.Replace("{the key's}")
+	demand := r.prove(h, r.world.key.Proof("GET", apiURL, token, ""))
+	nonces := demand.Header()["Dpop-Nonce"]
+	r.wantStatus(demand, 401)
+	r.wantRan(0)
+	if len(nonces) != 1 || demand.Header().Get("Cache-Control") != "no-store" || !strings.HasPrefix(demand.Header().Get("WWW-Authenticate"), `DPoP error="use_dpop_nonce"`) {
+		r.Fatalf("%q", demand.Header())
+	}
+	for _, aged := range []bool{false, true} {
+		rec := r.prove(h, r.world.key.Proof("GET", apiURL, token, nonces[0]))
+		r.wantStatus(rec, 200)
+		r.wantRan(1)
+		if got := rec.Header(); (len(got["Dpop-Nonce"]) == 1) != aged || len(got["Dpop-Nonce"]) > 1 || (got.Get("Cache-Control") == "no-store") != aged {
+			r.Errorf("with a nonce that ages, %t: %q", aged, got)
+		}
+		now = now.Add(2 * time.Minute)
+	}
+}
+
+// remembering is a ReplayStore.
+type remembering struct {
+	seen  sync.Map
+	asked atomic.Int32
+}
+
+func (m *remembering) Once(_ context.Context, key string, _ time.Time) (bool, error) {
+	m.asked.Add(1)
+	_, again := m.seen.LoadOrStore(key, true)
+	return !again, nil
+}
+
+func (r *rig[M]) replay() {
+	store := &remembering{}
+	guard := func() M {
+		return r.Require(newGuard(r.T, r.world.verifier, middleware.Config{DPoP: &middleware.DPoP{PublicURL: apiURL, Replay: store}}))
+	}
+	h := r.Serve(r.counted(nil), guard(), guard())
+	proof := r.world.key.Proof("GET", apiURL, r.world.tokens.Replace("{the key's}"), "")
+	for again, status := range []int{200, 401} {
+		r.wantStatus(r.prove(h, proof), status)
+		r.wantRan(int32(1 - again))
+		if asked := store.asked.Swap(0); asked != 1 {
+			r.Errorf("the store was asked %d times", asked)
+		}
 	}
 }
