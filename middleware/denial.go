@@ -62,8 +62,12 @@ var (
 	invalidRequest    = outcome{http.StatusBadRequest, "invalid_request", "the Authorization field is malformed or there is more than one"}
 	invalidToken      = outcome{http.StatusUnauthorized, "invalid_token", "the access token is malformed, expired, revoked or not for this resource"}
 	insufficientScope = outcome{http.StatusForbidden, "insufficient_scope", "the access token lacks the scope that this resource requires"}
+	noUser            = outcome{http.StatusForbidden, "insufficient_scope", "this resource requires a user who has authenticated, and the access token is a client's own"}
 	unavailable       = outcome{http.StatusServiceUnavailable, "temporarily_unavailable", "access tokens can't be verified at the moment"}
 	serverError       = outcome{http.StatusInternalServerError, "server_error", "access tokens can't be verified"}
+
+	// RFC 9470 section 3.
+	insufficientAuthentication = outcome{http.StatusUnauthorized, "insufficient_user_authentication", "this resource requires another authentication of the user, or a more recent one"}
 
 	// RFC 9449 sections 7.1 and 9.
 	wrongKey     = outcome{http.StatusUnauthorized, "invalid_token", "Invalid DPoP key binding"} // the RFC's own words
@@ -115,8 +119,13 @@ func (g *Guard) challenge(scheme string, o outcome, named bool, requirements []R
 	if scheme == schemeDPoP {
 		add("algs", g.proofs.algs) // RFC 9449 section 7.1
 	}
-	if o == noCredentials || o == insufficientScope {
+	if o == noCredentials || o == insufficientScope || o == insufficientAuthentication {
 		add("scope", ask(requirements))
+	}
+	if o == insufficientAuthentication {
+		acrValues, maxAge := askAuthentication(requirements)
+		add("acr_values", acrValues)
+		add("max_age", maxAge)
 	}
 	add("resource_metadata", g.cfg.ResourceMetadata)
 	return b.String()

@@ -8,6 +8,7 @@ package middleware
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
@@ -29,6 +30,10 @@ type Config struct {
 	Realm string
 	// ResourceMetadata is the URL of the protected resource metadata, for the challenges (RFC 9728 section 5.1).
 	ResourceMetadata string
+	// ClientCert finds the certificate that a token may be bound to (RFC 8705 section 3), which is always asked for where the token
+	// has cnf.x5t#S256. Nil: that of the TLS connection, whose server must ask for one (tls.RequestClientCert is enough). Behind a
+	// proxy that ends TLS it is made by [CertFromProxy].
+	ClientCert func(*http.Request) *x509.Certificate
 	// DPoP makes the guard accept tokens that are bound to a key of the client's. Nil: such a token is refused, never let
 	// through as a bearer token.
 	DPoP *DPoP
@@ -202,12 +207,10 @@ func (g *Guard) decide(r *http.Request, optional bool, requirements []Requiremen
 	if denial != nil {
 		return Grant{}, denial
 	}
-	for _, requirement := range requirements {
-		if !requirement.met(s.claims) {
-			denial := g.deny(scheme, insufficientScope, requirements, fmt.Errorf("the token of %v has scope %q", s.claims, s.claims.Scopes()))
-			denial.Claims = s.claims
-			return Grant{}, denial
-		}
+	if o, err := g.unmet(r, s.claims, requirements); err != nil {
+		denial := g.deny(scheme, o, requirements, err)
+		denial.Claims = s.claims
+		return Grant{}, denial
 	}
 	header, denial := g.spend(r, s, requirements)
 	if denial != nil {
@@ -253,9 +256,15 @@ func (g *Guard) bound(r *http.Request, scheme string, s *stamp, requirements []R
 	switch {
 	case scheme == schemeDPoP && cnf.JKT == "": // RFC 9449 section 6
 		return g.deny(scheme, wrongKey, requirements, fmt.Errorf("%w: the token has no cnf.jkt, and came with the DPoP scheme", verifier.ErrBinding))
-	case cnf.X5TS256 != "" || cnf.Unknown || cnf.JKT != "" && scheme != schemeDPoP:
+	case cnf.Unknown || cnf.JKT != "" && scheme != schemeDPoP:
 		return g.deny(scheme, invalidToken, requirements, fmt.Errorf("%w: the token has cnf, and came without a proof that this guard checks", verifier.ErrBinding))
-	case cnf.JKT != "":
+	}
+	if cnf.X5TS256 != "" {
+		if err := g.checkCertificate(r, cnf.X5TS256); err != nil { // RFC 8705 section 3
+			return g.deny(scheme, invalidToken, requirements, err)
+		}
+	}
+	if cnf.JKT != "" {
 		return g.prove(r, s, cnf.JKT, requirements)
 	}
 	return nil

@@ -176,16 +176,23 @@ func lastOf(fields []string) string {
 	if len(fields) == 0 {
 		return ""
 	}
-	last, quoted, start := fields[len(fields)-1], false, 0
-	for i := 0; i < len(last); i++ {
+	values := splitUnquoted(fields[len(fields)-1], ',')
+	return strings.TrimSpace(values[len(values)-1])
+}
+
+// splitUnquoted cuts a field at each separator that doesn't stand in a quoted string (RFC 9110 section 5.6.4).
+func splitUnquoted(field string, separator byte) (parts []string) {
+	quoted, start := false, 0
+	for i := 0; i < len(field); i++ {
 		switch {
-		case quoted && last[i] == '\\':
+		case quoted && field[i] == '\\':
 			i++
-		case last[i] == '"':
+		case field[i] == '"':
 			quoted = !quoted
-		case last[i] == ',' && !quoted:
+		case field[i] == separator && !quoted:
+			parts = append(parts, field[start:i])
 			start = i + 1
 		}
 	}
-	return strings.TrimSpace(last[start:])
+	return append(parts, field[start:])
 }

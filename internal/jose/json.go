@@ -226,6 +226,18 @@ func Date(raw string) (t time.Time, ok bool) {
 	return time.Unix(int64(whole), int64(fraction*1e9)), true
 }
 
+// Elements cuts raw JSON text that is an array into its elements; ok is false for anything else.
+func Elements(raw string) (elements []string, ok bool) {
+	var values []jsontext.Value
+	if !strings.HasPrefix(raw, "[") || json.Unmarshal([]byte(raw), &values) != nil {
+		return nil, false
+	}
+	for _, v := range values {
+		elements = append(elements, string(v))
+	}
+	return elements, true
+}
+
 // KeySet cuts a JWK set into its keys. The outer object is read leniently (a byte order mark, a duplicate name,
 // bad UTF-8 and unknown members are passed over: RFC 7517 section 5), so that one odd key never takes the others with it;
 // [ParseKey] then reads each key strictly by itself.
