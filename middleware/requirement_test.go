@@ -208,3 +208,19 @@ func TestDetails(t *testing.T) {
 		}
 	})
 }
+
+func TestPermits(t *testing.T) {
+	t.Parallel()
+	claims := verifiertest.Claims(t, map[string]any{"authorization_details": []any{map[string]any{"type": "account", "actions": []string{"read", "list"}}}})
+	details, err := claims.Details("account")
+	if err != nil || len(details) != 1 {
+		t.Fatal(details, err)
+	}
+	for want, actions := range map[bool][][]string{true: {{"read"}, {"list", "read"}}, false: {{}, {"write"}, {"read", "write"}, {"write", "read"}, {""}}} {
+		for _, a := range actions {
+			if details[0].Permits("https://api.example.com", a...) != want {
+				t.Errorf("%q: not %v", a, want)
+			}
+		}
+	}
+}
