@@ -25,10 +25,11 @@ import (
 
 // Config says how a guard answers. Every zero value is a safe default.
 type Config struct {
-	// Realm is the challenges' realm: printable ASCII without quotes and backslashes. With neither Realm nor
-	// ResourceMetadata it is "api": a challenge has at least one parameter (RFC 6750 section 3).
+	// Realm is the challenges' realm: printable ASCII without quotes and backslashes. With neither Realm nor metadata it is "api": a challenge has at least one parameter (RFC 6750 section 3).
 	Realm string
-	// ResourceMetadata is the URL of the protected resource metadata, for the challenges (RFC 9728 section 5.1).
+	// Metadata is what the resource publishes about itself: [Guard.Metadata] serves it, and challenges say where (RFC 9728 section 5.1).
+	Metadata *Metadata
+	// ResourceMetadata is the URL of metadata that something else serves, for the challenges.
 	ResourceMetadata string
 	// ClientCert finds the certificate that a token may be bound to (RFC 8705 section 3), which is always asked for where the token
 	// has cnf.x5t#S256. Nil: that of the TLS connection, whose server must ask for one (tls.RequestClientCert is enough). Behind a
@@ -54,6 +55,7 @@ type Guard struct {
 	cfg      Config
 	schemes  []string // those of the challenges, in their order
 	proofs   *proofs  // nil: none is checked
+	metadata *published
 }
 
 // New checks a configuration and makes its Guard. Every mistake is reported, in one errors.Join.
@@ -68,18 +70,25 @@ func New(v verifier.TokenVerifier, cfg Config) (*Guard, error) {
 	if cfg.ResourceMetadata != "" && !isWebURL(cfg.ResourceMetadata) {
 		errs = append(errs, fmt.Errorf("middleware: ResourceMetadata %q must be an absolute URL, http or https, without a fragment", cfg.ResourceMetadata))
 	}
-	if cfg.Realm == "" && cfg.ResourceMetadata == "" {
-		cfg.Realm = "api"
+	if cfg.ResourceMetadata != "" && cfg.Metadata != nil {
+		errs = append(errs, errors.New("middleware: ResourceMetadata is the URL of metadata that something else serves, and Metadata is served here: set one"))
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	proofs, err := cfg.DPoP.compile(cfg.Now)
-	if err := errors.Join(append(errs, err)...); err != nil {
+	proofs, proofErr := cfg.DPoP.compile(cfg.Now)
+	metadata, metadataErr := cfg.Metadata.compile(cfg, proofs)
+	if err := errors.Join(append(errs, proofErr, metadataErr)...); err != nil {
 		return nil, err
 	}
+	if metadata != nil {
+		cfg.ResourceMetadata = metadata.url
+	}
+	if cfg.Realm == "" && cfg.ResourceMetadata == "" {
+		cfg.Realm = "api"
+	}
 	_, sees := v.(*verifier.Verifier)
-	return &Guard{v, sees, cfg, cfg.DPoP.schemes(), proofs}, nil
+	return &Guard{v, sees, cfg, cfg.DPoP.schemes(), proofs, metadata}, nil
 }
 
 // isNil finds the nil pointer in an interface that is not nil.
