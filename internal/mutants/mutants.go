@@ -1629,7 +1629,7 @@ var mutants = []mutant{
 		New: `wrong(false,`},
 	{Name: "metadata: any scope", File: "middleware/metadata.go",
 		Old: `wrong(err != nil || set.Len() != 1,`,
-		New: `wrong(false && set.Len() != 1,`},
+		New: `wrong(err != nil && set.Len() == 99,`},
 	{Name: "metadata: http elsewhere", File: "middleware/metadata.go",
 		Old: `return u.Scheme == "https" || u.Hostname() == "localhost" || ip.IsLoopback()`,
 		New: `_ = ip
