@@ -75,3 +75,39 @@ func ExampleGuard_Check() {
 	// Output:
 	// 503 1 application/json {"error":"temporarily_unavailable","error_description":"access tokens can't be verified at the moment"}
 }
+
+// A client proves with each request that it holds the key to which its token is bound.
+func ExampleDPoP() {
+	issuer, err := verifiertest.Start() // in a program: your authorization server
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer issuer.Close()
+	guard, err := middleware.New(issuer.Verifier(), middleware.Config{
+		DPoP: &middleware.DPoP{PublicURL: "https://api.example.com"},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	orders := guard.RequireScope("orders:read")(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, "orders")
+	}))
+
+	key := verifiertest.NewProofKey() // the client's
+	token := issuer.Token("orders:read", key.Binding())
+	proof := key.Proof("GET", "https://api.example.com/orders", token, "")
+	for _, field := range []string{"DPoP " + token, "DPoP " + token, "Bearer " + token} {
+		r := httptest.NewRequest("GET", "/orders", nil)
+		r.Header.Set("Authorization", field)
+		r.Header.Set("DPoP", proof)
+		w := httptest.NewRecorder()
+		orders.ServeHTTP(w, r)
+		fmt.Println(w.Code, w.Body)
+	}
+	// Output:
+	// 200 orders
+	// 401 {"error":"invalid_dpop_proof","error_description":"the DPoP proof is missing, malformed, used before or not for this request"}
+	// 401 {"error":"invalid_token","error_description":"the access token is malformed, expired, revoked or not for this resource"}
+}

@@ -4,6 +4,10 @@
 //   PORT           where it listens on 127.0.0.1; its issuer is http://127.0.0.1:PORT
 //   CLIENT_ID      the client
 //   CLIENT_SECRET  its secret
+//   TLS_CERT, TLS_KEY  PEM files: it speaks https then
+//   DPOP_NONCE     1: a token request with a DPoP proof needs a nonce
+//
+// A token request with a DPoP proof gives a token that is bound to the proof's key.
 //
 // The resource indicator (RFC 8707) chooses audience and algorithm:
 // https://api.example.test/ES256 gives a JWT for https://api.example.test signed
@@ -11,12 +15,16 @@
 //
 // POST /test/rotate makes a new key for each algorithm, and the new ones sign from
 // then on. The old ones stay published; with ?drop they are gone.
+import { randomBytes } from 'node:crypto';
+import fs from 'node:fs';
 import http from 'node:http';
+import https from 'node:https';
 import { calculateJwkThumbprint, exportJWK, generateKeyPair } from 'jose';
 import Provider, { errors } from 'oidc-provider';
 
-const { PORT, CLIENT_ID, CLIENT_SECRET } = process.env;
-const issuer = `http://127.0.0.1:${PORT}`;
+const { PORT, CLIENT_ID, CLIENT_SECRET, TLS_CERT, TLS_KEY, DPOP_NONCE } = process.env;
+const issuer = `${TLS_CERT ? 'https' : 'http'}://127.0.0.1:${PORT}`;
+const nonceSecret = randomBytes(32);
 const algorithms = { RS256: {}, PS256: {}, ES256: {}, EdDSA: { crv: 'Ed25519' } };
 const audiences = ['https://api.example.test', 'https://other.example.test'];
 const scope = 'orders:read orders:write';
@@ -43,6 +51,7 @@ function build(keys) {
   return new Provider(issuer, {
     jwks: { keys },
     scopes: scope.split(' '),
+    enabledJWA: { dPoPSigningAlgValues: Object.keys(algorithms) },
     clients: [{
       client_id: CLIENT_ID,
       client_secret: CLIENT_SECRET,
@@ -54,6 +63,7 @@ function build(keys) {
     features: {
       devInteractions: { enabled: false },
       clientCredentials: { enabled: true },
+      dPoP: { enabled: true, nonceSecret, requireNonce: () => DPOP_NONCE === '1' },
       resourceIndicators: { enabled: true, defaultResource: () => undefined, getResourceServerInfo: resourceServer },
     },
   }).callback();
@@ -69,11 +79,16 @@ async function rotate(drop) {
   app = build(keys);
 }
 
-http.createServer(async (req, res) => {
+async function answer(req, res) {
   const { pathname, searchParams } = new URL(req.url, issuer);
   if (req.method !== 'POST' || pathname !== '/test/rotate') {
     return app(req, res);
   }
   await rotate(searchParams.has('drop'));
   res.writeHead(204).end();
-}).listen(+PORT, '127.0.0.1');
+}
+
+const server = TLS_CERT
+  ? https.createServer({ cert: fs.readFileSync(TLS_CERT), key: fs.readFileSync(TLS_KEY) }, answer)
+  : http.createServer(answer);
+server.listen(+PORT, '127.0.0.1');
