@@ -1,6 +1,7 @@
 package middleware
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
@@ -97,31 +98,30 @@ func (d *DPoP) compile(now func() time.Time) (*proofs, error) {
 	if d == nil {
 		return nil, nil
 	}
-	p := &proofs{proxies: slices.Clone(d.TrustedProxies), algorithms: slices.Clone(d.Algorithms), age: d.MaxAge, ahead: d.MaxAhead, store: d.Replay, headers: lru.New[*jose.ProofHeader](proofHeaders)}
+	p := &proofs{
+		proxies: slices.Clone(d.TrustedProxies), algorithms: slices.Clone(d.Algorithms), store: d.Replay, headers: lru.New[*jose.ProofHeader](proofHeaders),
+		age: cmp.Or(d.MaxAge, defaultMaxAge), ahead: max(0, cmp.Or(d.MaxAhead, defaultMaxAhead)),
+	}
 	if len(p.algorithms) == 0 {
 		p.algorithms = jose.Algorithms()
 	}
 	p.algs = strings.Join(p.algorithms, " ")
-	if p.age == 0 {
-		p.age = defaultMaxAge
-	}
-	if p.ahead == 0 {
-		p.ahead = defaultMaxAhead
-	}
-	p.ahead = max(0, p.ahead)
 	lifetime := p.age + p.ahead
 	if d.RequireNonce {
 		lifetime = nonceLifetime + fleetSkew
 		p.nonces = newNonces(d.NonceSecrets)
 	}
-	if p.store == nil && !d.DangerouslyAllowReplay && d.ReplaySize >= 0 {
-		p.store = newReplayMemory(d.ReplaySize, lifetime+fleetSkew, now)
+	if p.store == nil && !d.DangerouslyAllowReplay {
+		p.store = newReplayMemory(max(0, d.ReplaySize), lifetime+fleetSkew, now)
 	}
-	var urlErr error
+	err := d.check()
 	if d.PublicURL != "" {
-		p.base, urlErr = parseBase(d.PublicURL)
+		var wrong error
+		if p.base, wrong = parseBase(d.PublicURL); wrong != nil {
+			err = errors.Join(err, fmt.Errorf("middleware: DPoP.PublicURL %q must be like https://api.example.com: it %w", d.PublicURL, wrong))
+		}
 	}
-	return p, errors.Join(d.check(), urlErr)
+	return p, err
 }
 
 func (d *DPoP) check() error {
@@ -294,7 +294,7 @@ func (p *proofs) checkRequest(proof *proof, r *http.Request, token string) error
 	}
 	made, err := parseTarget(proof.uri)
 	if err != nil {
-		return err
+		return fmt.Errorf("htu %w", err)
 	}
 	if made != asked { // 9
 		return fmt.Errorf("htu is %q, the request's URL %q: if it is the same to the client, see middleware.DPoP's PublicURL", made.String(), asked.String())

@@ -1,6 +1,7 @@
 package middleware
 
 import (
+	"cmp"
 	"context"
 	"crypto/aes"
 	"crypto/cipher"
@@ -97,9 +98,7 @@ type replayEpoch struct {
 
 // newReplayMemory remembers size entries, each for a life.
 func newReplayMemory(size int, life time.Duration, now func() time.Time) *replayMemory {
-	if size == 0 {
-		size = defaultReplaySize
-	}
+	size = cmp.Or(size, defaultReplaySize)
 	// Entries fall unevenly into shards: each has room for five standard deviations more than its share.
 	roomFor := func(n int) int {
 		share := float64(n) / replayShards
@@ -192,11 +191,8 @@ func newNonces(secrets [][]byte) *nonces {
 // sealer is AES-256-GCM with a key that serves for an epoch. Nothing of it can fail: key and sizes are ours.
 func sealer(secret []byte, epoch int64) cipher.AEAD {
 	key, err := hkdf.Key(sha256.New, secret, nil, "bearerguard DPoP nonce "+strconv.FormatInt(epoch, 10), 32)
-	if err != nil {
-		panic(err)
-	}
-	block, err := aes.NewCipher(key)
-	if err != nil {
+	block, blockErr := aes.NewCipher(key)
+	if err := errors.Join(err, blockErr); err != nil {
 		panic(err)
 	}
 	aead, err := cipher.NewGCMWithRandomNonce(block)

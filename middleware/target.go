@@ -15,48 +15,33 @@ type target struct{ origin, path string }
 
 func (t target) String() string { return t.origin + t.path }
 
-// parseTarget reads the htu of a proof (RFC 9449 section 4.3). Its query and its fragment don't count.
-func parseTarget(uri string) (target, error) {
-	u, err := url.Parse(uri)
-	if err != nil || strings.IndexFunc(uri, func(r rune) bool { return r <= ' ' || r > '~' }) >= 0 { // RFC 3986 section 2
-		return target{}, errors.New("htu is not a URL") // the error would quote it, query and all
-	}
-	origin, err := originOf(u)
-	if err != nil {
-		return target{}, fmt.Errorf("htu %w", err)
-	}
-	return target{origin, normalPath(u.EscapedPath())}, nil
-}
+var (
+	defaultPorts = map[string]string{"https": ":443", "http": ":80"}
+	errTarget    = errors.New("is not the https or http URL of a host")
+)
 
-// parseBase reads a URL of which a request's path is a continuation.
-func parseBase(s string) (target, error) {
+// parseTarget reads a URL, whose query and fragment don't count (RFC 9449 section 4.3). The error doesn't quote it.
+func parseTarget(s string) (target, error) {
 	u, err := url.Parse(s)
-	if err == nil && (u.RawQuery != "" || u.ForceQuery || strings.Contains(s, "#")) {
-		err = errors.New("has a query or a fragment")
+	if err != nil || strings.IndexFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) >= 0 { // RFC 3986 section 2
+		return target{}, errTarget
 	}
-	if err != nil {
-		return target{}, fmt.Errorf("middleware: DPoP.PublicURL %q must be a URL like https://api.example.com: %w", s, err)
-	}
-	origin, err := originOf(u)
-	if err != nil {
-		return target{}, fmt.Errorf("middleware: DPoP.PublicURL %q %w", s, err)
-	}
-	return target{origin, strings.TrimRight(u.EscapedPath(), "/")}, nil
-}
-
-var defaultPorts = map[string]string{"https": ":443", "http": ":80"}
-
-// originOf is scheme and authority in lower case, without a default or an empty port.
-func originOf(u *url.URL) (string, error) {
 	port := defaultPorts[u.Scheme]
 	host := strings.TrimSuffix(strings.TrimSuffix(strings.ToLower(u.Host), port), ":")
-	switch {
-	case port == "":
-		return "", errors.New("is neither https nor http")
-	case host == "" || u.User != nil:
-		return "", errors.New("has no host, or more than a host")
+	if port == "" || host == "" || u.User != nil {
+		return target{}, errTarget
 	}
-	return u.Scheme + "://" + host, nil
+	return target{u.Scheme + "://" + host, normalPath(u.EscapedPath())}, nil
+}
+
+// parseBase reads a URL of which the path of a request is the continuation.
+func parseBase(s string) (target, error) {
+	t, err := parseTarget(s)
+	if strings.ContainsAny(s, "?#") {
+		err = errors.New("has a query or a fragment")
+	}
+	t.path = strings.TrimRight(t.path, "/")
+	return t, err
 }
 
 // normalPath spells a path as RFC 3986 sections 6.2.2 and 6.2.3 do: no escape that isn't needed, the others in upper case,
@@ -127,48 +112,37 @@ func trusts(networks []netip.Prefix, remoteAddr string) bool {
 	return false
 }
 
-// forwarded is what a proxy says of the URL that the client asked for. A proxy that sets only one kind of field passes on a
-// client's fields of the other kind: where both are there they must agree.
+// forwarded is what a proxy says of the URL that the client asked for. A proxy that sets one kind of field passes on those of the
+// other kind that a client sent: where both are there they must agree.
 func forwarded(h http.Header) (target, error) {
-	standard, usual := h["Forwarded"], false
-	for _, name := range []string{"X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Prefix"} {
-		usual = usual || len(h[name]) > 0
+	host, prefix := lastOf(h["X-Forwarded-Host"]), lastOf(h["X-Forwarded-Prefix"])
+	if port := lastOf(h["X-Forwarded-Port"]); port != "" && (&url.URL{Host: host}).Port() == "" {
+		host += ":" + port
 	}
-	var t target
-	if usual {
-		host := lastOf(h["X-Forwarded-Host"])
-		if port := lastOf(h["X-Forwarded-Port"]); port != "" && (&url.URL{Host: host}).Port() == "" {
-			host += ":" + port
-		}
-		var err error
-		if t, err = forwardedBase(lastOf(h["X-Forwarded-Proto"]), host, lastOf(h["X-Forwarded-Prefix"])); err != nil {
-			return target{}, fmt.Errorf("X-Forwarded-Proto, X-Forwarded-Host: %w", err)
-		}
+	usual, err := forwardedBase(lastOf(h["X-Forwarded-Proto"]), host, prefix)
+	if len(h["Forwarded"]) == 0 {
+		return usual, err
 	}
-	if len(standard) == 0 && usual {
-		return t, nil
+	_, params, _ := mime.ParseMediaType("forwarded;" + lastOf(h["Forwarded"])) // RFC 7239 section 4 has the same grammar
+	standard, standardErr := forwardedBase(params["proto"], params["host"], prefix)
+	if len(h["X-Forwarded-Proto"])+len(h["X-Forwarded-Host"])+len(h["X-Forwarded-Port"]) == 0 {
+		return standard, standardErr
 	}
-	_, params, err := mime.ParseMediaType("forwarded;" + lastOf(standard)) // RFC 7239 section 4 has the same grammar
-	if err != nil {
-		return target{}, errors.New("the Forwarded field can't be read")
+	if err := errors.Join(err, standardErr); err != nil || usual != standard {
+		return target{}, errors.New("Forwarded and X-Forwarded-Proto, X-Forwarded-Host don't agree")
 	}
-	s, err := forwardedBase(params["proto"], params["host"], t.path)
-	if err != nil {
-		return target{}, fmt.Errorf("Forwarded: %w", err)
-	}
-	if usual && s != t {
-		return target{}, errors.New("Forwarded and X-Forwarded-Host or X-Forwarded-Proto disagree")
-	}
-	return s, nil
+	return usual, nil
 }
 
 func forwardedBase(proto, host, prefix string) (target, error) {
-	u, err := url.Parse(strings.ToLower(proto) + "://" + host + prefix)
-	if err != nil || host == "" || !strings.EqualFold(u.Host, host) || u.RawQuery != "" || u.Fragment != "" {
+	if host == "" || strings.ContainsAny(host, "/@") || prefix != "" && prefix[0] != '/' {
 		return target{}, errors.New("the proxy must tell the scheme and the host that the client asked for")
 	}
-	origin, err := originOf(u)
-	return target{origin, strings.TrimRight(u.EscapedPath(), "/")}, err
+	t, err := parseBase(strings.ToLower(proto) + "://" + host + prefix)
+	if err != nil {
+		return target{}, fmt.Errorf("what the proxy tells of the client's URL %w", err)
+	}
+	return t, nil
 }
 
 // lastOf is the last value of fields that hold lists, which the proxy before this server added.
