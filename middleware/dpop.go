@@ -46,7 +46,7 @@ type DPoP struct {
 	// it once for each request that passes through several of them.
 	Replay ReplayStore
 	// ReplaySize is how many proofs are remembered in memory; when there are more, requests are refused with 503. A key may
-	// have a fourth of them. 0: a million, which take some 40 MiB and are enough for 11,000 requests a second with the default
+	// have a fourth of them. 0: a million, which take 40 to 90 MiB and are enough for 11,000 requests a second with the default
 	// MaxAge, and for 4,000 with nonces.
 	ReplaySize int
 	// DangerouslyAllowReplay accepts a proof again and again while it is fresh. It is for a server behind another one that has

@@ -49,21 +49,27 @@ func BenchmarkDPoP(b *testing.B) {
 		b.Run(bench.name, func(b *testing.B) {
 			cfg := issuer.Config()
 			cfg.CacheSize = bench.tokens
+			reached := 0
 			v, err := verifier.New(cfg)
 			if err != nil {
 				b.Fatal(err)
 			}
 			h := newGuard(b, v, middleware.Config{DPoP: &middleware.DPoP{PublicURL: "https://api.example.com"}}).
-				RequireScope("orders:read")(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+				RequireScope("orders:read")(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached++ }))
+			requests := make([]*http.Request, b.N)
+			for i := range requests {
+				requests[i] = request("DPoP " + token)
+				requests[i].URL.Path = "/orders"
+				requests[i].Header.Set("DPoP", key.Proof("GET", url, token, ""))
+			}
+			reached = 0
 			b.ReportAllocs()
-			w := nowhere{http.Header{}}
-			for b.Loop() {
-				b.StopTimer()
-				r := request("DPoP " + token)
-				r.URL.Path = "/orders"
-				r.Header.Set("DPoP", key.Proof("GET", url, token, ""))
-				b.StartTimer()
-				h.ServeHTTP(w, r)
+			b.ResetTimer()
+			for _, r := range requests {
+				h.ServeHTTP(nowhere{}, r)
+			}
+			if reached != b.N {
+				b.Fatalf("%d requests, %d reached the handler", b.N, reached)
 			}
 			if checks > 0 {
 				b.ReportMetric(float64(b.Elapsed())/float64(b.N)/(checks/bench.checks), "bare")
