@@ -117,50 +117,74 @@ func runDPoPClient(t *testing.T, a *authority, env ...string) (answers []dpopAns
 	return answers
 }
 
-// TestDPoP has tokens of oidc-provider and proofs of jose, all over https, with nonces
-// of both servers and without.
+// A dpopServer is an authorization server over https, which binds the token to the key
+// of the proof that comes with the request for it.
+type dpopServer struct {
+	name     string
+	start    func(t *testing.T, a *authority, secret string, nonces bool) (issuer string)
+	resource string // what names the API in a token request
+}
+
+var dpopServers = []dpopServer{
+	{"oidc-provider", startOIDCProviderTLS, apiAudience + "/ES256"},
+	{"glewlwyd", startGlewlwyd, apiAudience},
+}
+
+func startOIDCProviderTLS(t *testing.T, a *authority, secret string, nonces bool) (issuer string) {
+	t.Helper()
+	if _, err := os.Stat("node_modules/oidc-provider"); err != nil {
+		missing(t, "the npm package oidc-provider")
+	}
+	port := freePort(t)
+	env := []string{"PORT=" + port, "CLIENT_ID=" + clientID, "CLIENT_SECRET=" + secret, "TLS_CERT=" + a.certFile, "TLS_KEY=" + a.keyFile}
+	if nonces {
+		env = append(env, "DPOP_NONCE=1")
+	}
+	issuer = "https://127.0.0.1:" + port
+	startProcess(t, "oidc-provider", env, "node", "as.mjs").waitFor(t, "an answer", a.answers(issuer+"/.well-known/openid-configuration"))
+	return issuer
+}
+
+// answers reports whether a GET of the URL is answered with 200.
+func (a *authority) answers(target string) func() bool {
+	return func() bool {
+		resp, err := a.client.Get(target)
+		if err != nil {
+			return false
+		}
+		resp.Body.Close()
+		return resp.StatusCode == http.StatusOK
+	}
+}
+
+// TestDPoP has tokens of real servers and proofs of jose, all over https, with nonces of
+// both the authorization server and the API, and without.
 func TestDPoP(t *testing.T) {
 	if _, err := exec.LookPath("node"); err != nil {
 		missing(t, "node")
 	}
-	if _, err := os.Stat("node_modules/oidc-provider"); err != nil {
-		missing(t, "the npm package oidc-provider")
-	}
-	for _, test := range []struct {
-		name, alg string
-		nonces    bool
-	}{
-		{"ES256", "ES256", false},
-		{"ES256 and nonces", "ES256", true},
-		{"PS256", "PS256", false},
-		{"RS256 and nonces", "RS256", true},
-		{"EdDSA", "EdDSA", false},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			a := newAuthority(t)
-			port, secret := freePort(t), rand.Text()
-			issuer := "https://127.0.0.1:" + port
-			env := []string{"PORT=" + port, "CLIENT_ID=" + clientID, "CLIENT_SECRET=" + secret, "TLS_CERT=" + a.certFile, "TLS_KEY=" + a.keyFile}
-			if test.nonces {
-				env = append(env, "DPOP_NONCE=1")
-			}
-			as := startProcess(t, "oidc-provider", env, "node", "as.mjs")
-			as.waitFor(t, "an answer", func() bool {
-				resp, err := a.client.Get(issuer + "/.well-known/openid-configuration")
-				if err != nil {
-					return false
+	for _, server := range dpopServers {
+		for _, test := range []struct {
+			name, alg string
+			nonces    bool
+		}{
+			{"ES256", "ES256", false},
+			{"ES256 and nonces", "ES256", true},
+			{"PS256", "PS256", false},
+			{"RS256 and nonces", "RS256", true},
+			{"EdDSA", "EdDSA", false},
+		} {
+			t.Run(server.name+" "+test.name, func(t *testing.T) {
+				t.Parallel()
+				a, secret := newAuthority(t), rand.Text()
+				issuer := server.start(t, a, secret, test.nonces)
+				api := dpopAPI(t, a, issuer, middleware.DPoP{RequireNonce: test.nonces})
+				got := runDPoPClient(t, a, "TOKEN_URL="+issuer+"/token", "CLIENT_ID="+clientID, "CLIENT_SECRET="+secret, "RESOURCE="+server.resource, "API_URL="+api, "ALG="+test.alg)
+				if want := dpopAnswers(test.nonces); !slices.Equal(got, want) {
+					t.Errorf("answers\n%+v, want\n%+v", got, want)
 				}
-				resp.Body.Close()
-				return resp.StatusCode == http.StatusOK
 			})
-			api := dpopAPI(t, a, issuer, middleware.DPoP{RequireNonce: test.nonces})
-			got := runDPoPClient(t, a, "TOKEN_URL="+issuer+"/token", "CLIENT_ID="+clientID, "CLIENT_SECRET="+secret, "RESOURCE="+apiAudience+"/ES256", "API_URL="+api, "ALG="+test.alg)
-			want := dpopAnswers(test.nonces)
-			if !slices.Equal(got, want) {
-				t.Errorf("answers\n%+v, want\n%+v", got, want)
-			}
-		})
+		}
 	}
 }
 

@@ -2,6 +2,7 @@
 # Installs the authorization servers that these tests run:
 #
 #   oidc-provider   from npm, into node_modules beside this file
+#   glewlwyd        from Debian, and sqlite3 for its database
 #   ory/hydra       built from the Go module proxy, into
 #                   ${XDG_CACHE_HOME:-$HOME/.cache}/bearerguard/hydra-VERSION
 #
@@ -49,6 +50,13 @@ install_oidc_provider() {
 	npm ci --no-audit --no-fund --ignore-scripts
 }
 
+# Where Debian starts a service that it installs, stop this one: the tests run their
+# own, each with a database of its own.
+install_glewlwyd() {
+	require glewlwyd glewlwyd
+	require sqlite3 sqlite3
+}
+
 install_hydra() {
 	dir=${XDG_CACHE_HOME:-$HOME/.cache}/bearerguard/hydra-$hydra_version
 	if [ -x "$dir/hydra" ]; then
@@ -77,4 +85,5 @@ install_hydra() {
 }
 
 install_oidc_provider
+install_glewlwyd
 install_hydra
