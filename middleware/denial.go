@@ -16,8 +16,8 @@ import (
 // Denial is a refused request and the answer to it. It is not an error: a nil *Denial in an error would not be nil.
 type Denial struct {
 	Status      int
-	Header      http.Header      // what ServeHTTP sends: challenges, Retry-After, Cache-Control
-	Code        string           // the error code of RFC 6750 section 3.1; "" where the request had no credentials
+	Header      http.Header      // what ServeHTTP sends: challenges, Retry-After, Cache-Control, DPoP-Nonce
+	Code        string           // the error code of RFC 6750 section 3.1 or RFC 9449 section 7.1; "" where the request had no credentials
 	Description string           // a fixed sentence for developers; "" where Code is
 	Claims      *verifier.Claims // of a good token that was not enough; else nil
 	Err         error            // what happened, for operators: never to be sent to a client

@@ -1,5 +1,5 @@
 // Package middleware lets only requests with a good access token through to net/http handlers, and answers the others as
-// RFC 6750 says.
+// RFC 6750 says, and RFC 9449 where tokens are bound to a key of the client's.
 //
 // The handler behind a guard finds the token's claims with [verifier.FromContext]. The router decides where a guard stands:
 // there are no excluded paths, and a CORS preflight, which carries no token, is refused like any other request; put the CORS

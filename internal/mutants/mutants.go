@@ -1145,7 +1145,7 @@ var mutants = []mutant{
 		New: `normalPath(r.URL.EscapedPath())`},
 	{Name: "replay: allowed", File: "middleware/replay.go",
 		Old: `case !first:`,
-		New: `case false:`},
+		New: `case !first && p.key == "":`},
 	{Name: "replay: a store that can't tell", File: "middleware/replay.go",
 		Old: `case err != nil:
 			return nil, g.denyUnavailable`,
