@@ -1067,7 +1067,7 @@ func TestNonces(t *testing.T) {
 		nonce := ask(s, s.guard)
 		serve := func() http.Header {
 			rec := httptest.NewRecorder()
-			s.guard.Require(twin.Optional(s.guard.Require(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) })))).ServeHTTP(rec, with(s, nonce))
+			twin.Optional(s.guard.Require(twin.Require(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) })))).ServeHTTP(rec, with(s, nonce))
 			if rec.Code != 204 {
 				t.Errorf("status %d", rec.Code)
 			}

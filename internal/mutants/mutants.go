@@ -1205,7 +1205,7 @@ var mutants = []mutant{
 		New: `now`},
 	{Name: "stamp: for another proof", File: "middleware/dpop.go",
 		Old: ` && len(fields) == 1 && fields[0] == p.proof`,
-		New: ``},
+		New: ` && len(fields) > 0`},
 	{Name: "stamp: for a second proof", File: "middleware/dpop.go",
 		Old: ` && len(fields) == 1 && fields[0] == p.proof`,
 		New: ` && len(fields) > 0 && fields[0] == p.proof`},
