@@ -803,9 +803,9 @@ func TestReplayMemory(t *testing.T) {
 		s.want(get("DPoP bound", proof), "", "")
 		s.now = s.now.Add(-time.Second)
 		s.want(get("DPoP bound", proof), badProof, "used before")
-		s.now = s.now.Add(-time.Hour)
 		fill(s, 12, 40)
-		if n, _ := fill(s, 1, 5); n > 0 {
+		s.now = s.now.Add(-time.Hour)
+		if n, _ := fill(s, 3, 40); n > 0 {
 			t.Errorf("%d passed, though it is full", n)
 		}
 		s.now = s.now.Add(2 * time.Minute)
