@@ -772,7 +772,7 @@ func TestReplayMemory(t *testing.T) {
 		s := newShop(t, middleware.DPoP{ReplaySize: 32})
 		proof := s.proof()
 		s.want(get("DPoP bound", proof), "", "")
-		n, refusal := fill(s, 12, 40)
+		n, refusal := fill(s, 12, 60)
 		if n < 31 || n > 16*10 || !strings.HasPrefix(refusal, full) {
 			t.Errorf("%d passed, then %s", n, refusal)
 		}
@@ -803,9 +803,9 @@ func TestReplayMemory(t *testing.T) {
 		s.want(get("DPoP bound", proof), "", "")
 		s.now = s.now.Add(-time.Second)
 		s.want(get("DPoP bound", proof), badProof, "used before")
-		fill(s, 12, 40)
+		fill(s, 12, 60)
 		s.now = s.now.Add(-time.Hour)
-		if n, _ := fill(s, 3, 40); n > 0 {
+		if n, _ := fill(s, 12, 40); n > 0 {
 			t.Errorf("%d passed, though it is full", n)
 		}
 		s.now = s.now.Add(2 * time.Minute)
