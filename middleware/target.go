@@ -129,7 +129,7 @@ func forwarded(h http.Header) (target, error) {
 		return standard, standardErr
 	}
 	if err := errors.Join(err, standardErr); err != nil || usual != standard {
-		return target{}, errors.New("Forwarded and X-Forwarded-Proto, X-Forwarded-Host don't agree")
+		return target{}, errors.New("the fields Forwarded and X-Forwarded-Proto, X-Forwarded-Host don't agree")
 	}
 	return usual, nil
 }

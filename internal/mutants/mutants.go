@@ -1086,11 +1086,11 @@ var mutants = []mutant{
 		New: `case false:`},
 	{Name: "DPoP URL: Forwarded is taken beside what the proxy set", File: "middleware/target.go",
 		Old: `err != nil || usual != standard {
-		return target{}, errors.New("For`,
+		return target{}, errors.New("the fields`,
 		New: `err != nil || usual != standard {
 		return standard, errors.Join(standardErr)
 	} else if false {
-		return target{}, errors.New("For`},
+		return target{}, errors.New("the fields`},
 	{Name: "DPoP URL: what the proxy set is taken beside Forwarded", File: "middleware/target.go",
 		Old: `if len(h["Forwarded"]) == 0 {`,
 		New: `if len(h["Forwarded"]) == 0 || err == nil {`},
