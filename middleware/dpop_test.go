@@ -52,6 +52,7 @@ func newShop(t *testing.T, dpop middleware.DPoP) *shop {
 		"also":      bound("read", `"cnf": {"jkt": "`+s.key.Thumbprint()+`", "kid": "of another kind"},`),
 		"twice":     bound("read", `"cnf": {"jkt": "`+s.key.Thumbprint()+`", "x5t#S256": "a"},`),
 		"strangers": bound("read", `"cnf": {"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"},`),
+		"several":   bound("read", `"cnf": {"jwk": {"kty": "EC"}, "jku": "https://example.com/keys"},`),
 		"free":      bound("read", ""),
 	}}
 	s.guard = s.another(dpop)
@@ -301,7 +302,7 @@ func TestBindings(t *testing.T) {
 	}{
 		{"9449-7.1-1 a bound token with its proof", false, "DPoP bound", true, "", "", "", ""},
 		{"9449-7.1-1 the scheme in small letters, and several spaces", false, "dpop   bound", true, "", "", "", ""},
-		{"9449-6-1 an unknown member beside jkt", false, "DPoP also", true, "", "", "", ""},
+		{"7800-3.1-1 9449-6-1 an unknown member beside jkt", false, "DPoP also", true, "", "", "", ""},
 		{"9449-6-1 a certificate is asked for too", false, "DPoP twice", true, badToken, "", "DPoP", "Bearer"},
 		{"Q-8 9449-7.2-1 9449-7.2-3 a bound token as bearer token", false, "Bearer bound", false, badToken, "bound to its sender", "Bearer", "DPoP"},
 		{"Q-8 9449-7.2-1 a bound token as bearer token with its proof", false, "Bearer bound", true, badToken, "bound to its sender", "Bearer", "DPoP"},
@@ -310,6 +311,8 @@ func TestBindings(t *testing.T) {
 		{"Q-10 9449-4.3-12b a token that is bound to another key", false, "DPoP strangers", true, badToken, "another key", "DPoP", "Bearer"},
 		{"Q-9 9449-7.1-2 a bound token without a proof", false, "DPoP bound", false, badProof, "no DPoP field", "DPoP", "Bearer"},
 		{"9068-4-12 9449-7.1-6 a bad token", false, "DPoP bad", true, badToken, "bad signature", "DPoP", "Bearer"},
+		{"7800-3.1-2 a token that is bound to several keys as bearer token", false, "Bearer several", false, badToken, "bound to its sender", "Bearer", "DPoP"},
+		{"7800-3.1-2 a token that is bound to several keys", false, "DPoP several", true, badToken, "no cnf.jkt", "DPoP", "Bearer"},
 		{"an unbound token as bearer token", false, "Bearer free", false, "", "", "", ""},
 		{"an unbound token as bearer token with a proof that nobody asked for", false, "Bearer free", true, "", "", "", ""},
 		{"9449-7.1-1 9449-4.1-1 a token that is no token68", false, "DPoP a*b", true, "400 invalid_request", "malformed", "DPoP", "Bearer"},
@@ -961,6 +964,18 @@ func TestIntrospectedBinding(t *testing.T) {
 		s.want(get("DPoP opaque", s.key.Proof("GET", ordersURL, "opaque", "", map[string]any{"iat": s.now})), "", "")
 		s.want(get("DPoP opaque", verifiertest.NewProofKey().Proof("GET", ordersURL, "opaque", "", map[string]any{"iat": s.now})), badToken, "another key")
 		s.want(get("Bearer opaque"), badToken, "bound to its sender")
+	})
+}
+
+func TestBoundTokenOfNobody(t *testing.T) {
+	t.Parallel()
+	t.Run("7800-3-1 a bound token names its issuer, whatever its proof", func(t *testing.T) {
+		t.Parallel()
+		issuer, key := verifiertest.NewIssuer(t), verifiertest.NewProofKey()
+		s := &shop{t: t, guard: newGuard(t, issuer.Verifier(), middleware.Config{DPoP: &middleware.DPoP{PublicURL: publicURL}})}
+		for code, token := range map[string]string{"": issuer.Token("", key.Binding()), badToken: issuer.Token("", key.Binding(), map[string]any{"iss": nil, "sub": nil})} {
+			s.want(get("DPoP "+token, key.Proof("GET", ordersURL, token, "")), code, "iss")
+		}
 	})
 }
 
