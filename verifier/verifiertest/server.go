@@ -178,6 +178,7 @@ func (i *Issuer) serveMetadata(w http.ResponseWriter, r *http.Request) {
 		"token_endpoint_auth_methods_supported": []string{"client_secret_basic", "client_secret_post"},
 		"grant_types_supported":                 []string{"client_credentials"},
 		"response_types_supported":              []string{"none"},
+		"code_challenge_methods_supported":      []string{"S256"}, // clients of the Model Context Protocol insist, whatever grant they use
 		"subject_types_supported":               []string{"public"},
 		"id_token_signing_alg_values_supported": i.algorithms(),
 	})
