@@ -6,6 +6,7 @@
 //   CLIENT_SECRET  its secret
 //   TLS_CERT, TLS_KEY  PEM files: it speaks https then
 //   DPOP_NONCE     1: a token request with a DPoP proof needs a nonce
+//   CERT_BOUND     1: the client's tokens are bound to the certificate of its TLS connection
 //
 // A token request with a DPoP proof gives a token that is bound to the proof's key.
 //
@@ -22,7 +23,7 @@ import https from 'node:https';
 import { calculateJwkThumbprint, exportJWK, generateKeyPair } from 'jose';
 import Provider, { errors } from 'oidc-provider';
 
-const { PORT, CLIENT_ID, CLIENT_SECRET, TLS_CERT, TLS_KEY, DPOP_NONCE } = process.env;
+const { PORT, CLIENT_ID, CLIENT_SECRET, TLS_CERT, TLS_KEY, DPOP_NONCE, CERT_BOUND } = process.env;
 const issuer = `${TLS_CERT ? 'https' : 'http'}://127.0.0.1:${PORT}`;
 const nonceSecret = randomBytes(32);
 const algorithms = { RS256: {}, PS256: {}, ES256: {}, EdDSA: { crv: 'Ed25519' } };
@@ -59,10 +60,12 @@ function build(keys) {
       grant_types: ['client_credentials'],
       redirect_uris: [],
       response_types: [],
+      ...(CERT_BOUND === '1' ? { tls_client_certificate_bound_access_tokens: true } : {}),
     }],
     features: {
       devInteractions: { enabled: false },
       clientCredentials: { enabled: true },
+      mTLS: { enabled: true, certificateBoundAccessTokens: true, getCertificate: (ctx) => ctx.socket.getPeerX509Certificate?.() },
       dPoP: { enabled: true, nonceSecret, requireNonce: () => DPOP_NONCE === '1' },
       resourceIndicators: { enabled: true, defaultResource: () => undefined, getResourceServerInfo: resourceServer },
     },
@@ -89,6 +92,6 @@ async function answer(req, res) {
 }
 
 const server = TLS_CERT
-  ? https.createServer({ cert: fs.readFileSync(TLS_CERT), key: fs.readFileSync(TLS_KEY) }, answer)
+  ? https.createServer({ cert: fs.readFileSync(TLS_CERT), key: fs.readFileSync(TLS_KEY), requestCert: true, rejectUnauthorized: false }, answer)
   : http.createServer(answer);
 server.listen(+PORT, '127.0.0.1');

@@ -126,17 +126,17 @@ type dpopServer struct {
 }
 
 var dpopServers = []dpopServer{
-	{"oidc-provider", startOIDCProviderTLS, apiAudience + "/ES256"},
+	{"oidc-provider", startDPoPProvider, apiAudience + "/ES256"},
 	{"glewlwyd", startGlewlwyd, apiAudience},
 }
 
-func startOIDCProviderTLS(t *testing.T, a *authority, secret string, nonces bool) (issuer string) {
+func startOIDCProviderTLS(t *testing.T, a *authority, secret string, nonces bool, more ...string) (issuer string) {
 	t.Helper()
 	if _, err := os.Stat("node_modules/oidc-provider"); err != nil {
 		missing(t, "the npm package oidc-provider")
 	}
 	port := freePort(t)
-	env := []string{"PORT=" + port, "CLIENT_ID=" + clientID, "CLIENT_SECRET=" + secret, "TLS_CERT=" + a.certFile, "TLS_KEY=" + a.keyFile}
+	env := append(more, "PORT="+port, "CLIENT_ID="+clientID, "CLIENT_SECRET="+secret, "TLS_CERT="+a.certFile, "TLS_KEY="+a.keyFile)
 	if nonces {
 		env = append(env, "DPOP_NONCE=1")
 	}
@@ -213,4 +213,9 @@ func dpopAnswers(nonces bool) []dpopAnswer {
 		old,
 		{"the token as a bearer token", 401, badToken, false},
 	}
+}
+
+func startDPoPProvider(t *testing.T, a *authority, secret string, nonces bool) (issuer string) {
+	t.Helper()
+	return startOIDCProviderTLS(t, a, secret, nonces)
 }
