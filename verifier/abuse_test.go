@@ -68,6 +68,7 @@ func abuses(good string) []abuse {
 		{"900 KiB", verifier.ErrMalformed, strings.Repeat("x", 900<<10), 0, 0, false},
 		{"10,000 dots", verifier.ErrMalformed, strings.Repeat(".", 10_000), 8, 320, false},
 		{"16 KiB of dots", verifier.ErrMalformed, strings.Repeat(".", 16<<10), 8, 320, false},
+		{"16 KiB in five parts", verifier.ErrMalformed, "e30.AAAA.AAAAAAAAAAAAAAAA." + strings.Repeat("x", 16000) + ".AAAAAAAAAAAAAAAAAAAAAA", 12, 16800, false},
 		{"a signature that was tampered with", verifier.ErrSignature, good[:len(good)-10] + "AAAAAAAAAA", 33, 3712, false},
 		{"a header of 12 KB of nested objects", verifier.ErrMalformed, f.headed(`"x":` + strings.Repeat(`{"x":`, 1800) + "1" + strings.Repeat("}", 1800)), 9, 384, false},
 		{"a header of 8 KB of nested objects", verifier.ErrMalformed, f.headed(`"x":` + strings.Repeat(`{"x":`, 900) + "1" + strings.Repeat("}", 900)), 10, 7360, false},

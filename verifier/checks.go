@@ -17,14 +17,15 @@ type inspection struct {
 	v     *Verifier
 	ctx   context.Context
 	now   time.Time
-	token string
+	token string // once it is decrypted, what was in it
 
-	compact jose.Compact
-	header  *header
-	claims  *Claims // not to be trusted before checkSignature has passed
-	keys    []*jose.Key
-	key     *jose.Key // the one that made the signature
-	scratch []byte    // for what is decoded
+	encrypted *jose.Encrypted // nil: it was not, or has not been read
+	compact   jose.Compact
+	header    *header
+	claims    *Claims // not to be trusted before checkSignature has passed
+	keys      []*jose.Key
+	key       *jose.Key // the one that made the signature
+	scratch   []byte    // for what is decoded
 }
 
 var inspections = sync.Pool{New: func() any { return new(inspection) }}
@@ -48,6 +49,7 @@ type have uint8
 
 const (
 	haveSize have = 1 << iota
+	havePlain
 	haveForm
 	haveHeader
 	haveAlgorithm
@@ -71,7 +73,8 @@ type check struct {
 // it would spend the refetch budget that a rotation needs, and leave the wrong reason in the log.
 var checks = []check{
 	{name: "size", rule: "RFC 8725 section 3.10", gives: haveSize, run: (*inspection).checkSize, show: (*inspection).showSize},
-	{name: "form", rule: "RFC 7515 section 7.1", needs: haveSize, gives: haveForm, run: (*inspection).checkForm, show: (*inspection).showForm},
+	{name: "encryption", rule: "RFC 9068 section 4", needs: haveSize, gives: havePlain, run: (*inspection).checkEncryption, show: (*inspection).showEncryption},
+	{name: "form", rule: "RFC 7515 section 7.1", needs: havePlain, gives: haveForm, run: (*inspection).checkForm, show: (*inspection).showForm},
 	{name: "header", rule: "RFC 7515 section 4", needs: haveForm, gives: haveHeader, run: (*inspection).checkHeader, show: (*inspection).showHeader},
 	{name: "algorithm", rule: "RFC 8725 section 3.1", needs: haveHeader, gives: haveAlgorithm, run: (*inspection).checkAlgorithm, show: (*inspection).showAlgorithm},
 	{name: "type", rule: "RFC 9068 section 4", needs: haveHeader, run: (*inspection).checkType, show: (*inspection).showType},
@@ -154,7 +157,10 @@ func (t *inspection) checkPayload() error {
 	}
 	t.scratch = payload
 	t.claims = &Claims{}
-	return t.claims.readEnvelope(payload, t.v.rules)
+	if err := t.claims.readEnvelope(payload, t.v.rules); err != nil {
+		return err
+	}
+	return t.checkReplicated()
 }
 
 // checkIssuer compares byte by byte: no case folding, no normalization (RFC 8414 section 4).

@@ -52,6 +52,19 @@ func (t *inspection) showSize() (string, string) {
 	return fmt.Sprintf("%d bytes", len(t.token)), fmt.Sprintf("at most %d bytes", jose.MaxToken)
 }
 
+func (t *inspection) showEncryption() (found, wanted string) {
+	found, wanted = "none", "none: Config.Decryption has no keys"
+	if e := t.encrypted; e != nil {
+		found = fmt.Sprintf("alg %s, enc %s, kid %s, cty %s", quote(e.Algorithm), quote(e.Encryption), quote(e.KeyID), quote(e.ContentType))
+	} else if jose.IsEncrypted(t.token) {
+		found = "five parts, of which nothing could be read"
+	}
+	if d := t.v.decryption; d != nil {
+		wanted = d.show()
+	}
+	return found, wanted
+}
+
 func (t *inspection) showForm() (string, string) {
 	return fmt.Sprintf("%d parts", strings.Count(t.token, ".")+1), "three parts in base64url: a signed JWT"
 }

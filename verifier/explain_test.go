@@ -62,7 +62,7 @@ func TestExplain(t *testing.T) {
 				t.Errorf("%s: %+v", tt.name, c)
 			}
 		}
-		if len(report) != 19 || (err == nil) != (first == nil) || err != nil && err.Error() != first.Error() {
+		if len(report) != 20 || (err == nil) != (first == nil) || err != nil && err.Error() != first.Error() {
 			t.Errorf("%s: %d checks, Verify says %v, the first failure is %v", tt.name, len(report), err, first)
 		}
 		noSecrets(t, printed(report), tt.token)

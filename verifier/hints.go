@@ -3,6 +3,8 @@ package verifier
 import (
 	"slices"
 	"strings"
+
+	"github.com/bearerguard/bearerguard/internal/jose"
 )
 
 // The mistakes of a first hour, told to the operator beside what was found. Each hint begins with a colon or is empty.
@@ -17,6 +19,8 @@ func (t *inspection) hintForm() string {
 		return ": the JSON serialization is never accepted (RFC 7519 section 1)"
 	case strings.HasPrefix(t.token, "ya29."):
 		return ": Google's access tokens are opaque; a service account's ID token is what can be verified"
+	case t.encrypted == nil && jose.IsEncrypted(t.token):
+		return ": if the authorization server encrypts to this API, set Config.Decryption"
 	case !strings.Contains(t.token, "."):
 		return ": it needs introspection, or a client that asks for a JWT (Auth0: audience=...; Hydra: strategies.access_token: jwt; Zitadel, Curity: access token type JWT)"
 	}

@@ -47,6 +47,8 @@ type Config struct {
 	// Algorithms lists the signature algorithms accepted (RFC 8725 section 3.1). Empty: RS256 RS384 RS512 PS256 PS384 PS512
 	// ES256 ES384 ES512 EdDSA, the last one also by its newer name Ed25519.
 	Algorithms []string
+	// Decryption reads tokens that the authorization server encrypts to this API. Zero: they are refused.
+	Decryption Decryption
 	// ClockSkew is how far the issuer's clock may be off. 0: 30 s; negative: none; at most 5 minutes (RFC 9068 section 4).
 	ClockSkew time.Duration
 	// CacheSize is how many verified tokens are surely kept, some 2 KiB each. 0: 4096; negative: none.
@@ -138,6 +140,7 @@ type Verifier struct {
 	clients    []string        // empty: any
 	algorithms []string
 	skew       time.Duration
+	decryption *decryption // nil: none
 	rules      *rules
 	now        func() time.Time
 	hooks      Hooks
@@ -161,12 +164,13 @@ func New(cfg Config) (*Verifier, error) {
 	}
 	v.skew = withDefault(cfg.ClockSkew, defaultSkew)
 	if size := withDefault(cfg.CacheSize, defaultCacheSize); size > 0 {
-		v.cache = newCache(size)
+		v.cache = newCache(size, cfg.Decryption.Keys != nil)
 	}
-	var ruleErr, keyErr error
+	var ruleErr, keyErr, decryptionErr error
 	v.rules, ruleErr = cfg.rules()
 	v.keys, keyErr = cfg.keyset(v.now)
-	if err := errors.Join(cfg.check(), ruleErr, keyErr); err != nil {
+	v.decryption, decryptionErr = cfg.Decryption.compile()
+	if err := errors.Join(cfg.check(), ruleErr, keyErr, decryptionErr); err != nil {
 		return nil, err
 	}
 	return v, nil
@@ -234,7 +238,7 @@ func (v *Verifier) decide(ctx context.Context, token string, m mark) (claims *Cl
 			return nil, false, err
 		}
 	}
-	v.cache.add(token, m, t.claims, t.key)
+	v.cache.add(token, m, t)
 	v.headers.add(t.compact.Header, t.header)
 	return t.claims, false, nil
 }

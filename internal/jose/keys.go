@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/lestrrat-go/jwx/v2/jwa"
+	"github.com/lestrrat-go/jwx/v2/jwe"
 	"github.com/lestrrat-go/jwx/v2/jwk"
 	"github.com/lestrrat-go/jwx/v2/jws"
 )
@@ -67,17 +68,19 @@ func init() {
 
 // ParseKey reads one JWK (RFC 7517 section 4). A key that is not for verifying signatures by one of [Algorithms] is an error.
 func ParseKey(text []byte) (*Key, error) {
-	if len(text) > maxKeyText {
-		return nil, fmt.Errorf("longer than %d bytes", maxKeyText)
-	}
-	o, err := ParseObject(text, keyLimits)
+	o, err := parseJWK(text)
 	if err != nil {
 		return nil, err
 	}
 	k := &Key{}
 	k.Issuer, _ = stringMember(o, "issuer")
-	if err := k.readUse(o); err != nil {
+	if k.ID, err = readUse(o, "sig", "verify"); err != nil {
 		return nil, err
+	}
+	for _, name := range []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k"} {
+		if _, there := o.Get(name); there {
+			k.Private = true
+		}
 	}
 	if err := k.readMaterial(o); err != nil {
 		return nil, err
@@ -86,6 +89,13 @@ func ParseKey(text []byte) (*Key, error) {
 		return nil, err
 	}
 	return k, nil
+}
+
+func parseJWK(text []byte) (Object, error) {
+	if len(text) > maxKeyText {
+		return Object{}, fmt.Errorf("longer than %d bytes", maxKeyText)
+	}
+	return ParseObject(text, keyLimits)
 }
 
 // KeyID reads the kid of a JWK that [ParseKey] has refused, "" if that can't be done either.
@@ -98,30 +108,26 @@ func KeyID(text []byte) string {
 	return id[:min(len(id), MaxKeyID)]
 }
 
-// readUse refuses a key that is for something else (RFC 7517 sections 4.2 and 4.3).
-func (k *Key) readUse(o Object) error {
-	var ok bool
+// readUse refuses a key that is for something else (RFC 7517 sections 4.2 and 4.3), and reads its kid.
+func readUse(o Object, use string, operations ...string) (id string, err error) {
 	if raw, there := o.Get("kid"); there {
-		if k.ID, ok = String(raw); !ok || len(k.ID) > MaxKeyID {
-			return errors.New("kid is not a string of reasonable length")
+		var ok bool
+		if id, ok = String(raw); !ok || len(id) > MaxKeyID {
+			return "", errors.New("kid is not a string of reasonable length")
 		}
 	}
 	if raw, there := o.Get("use"); there {
-		if use, _ := String(raw); use != "sig" {
-			return fmt.Errorf("use is %.20s, not sig", raw)
+		if found, _ := String(raw); found != use {
+			return "", fmt.Errorf("use is %.20s, not %s", raw, use)
 		}
 	}
 	if raw, there := o.Get("key_ops"); there {
-		if ops, ok := Strings(raw); !ok || !slices.Contains(ops, "verify") {
-			return errors.New("key_ops does not hold verify")
+		found, ok := Strings(raw)
+		if !ok || !slices.ContainsFunc(found, func(op string) bool { return slices.Contains(operations, op) }) {
+			return "", fmt.Errorf("key_ops does not hold %s", strings.Join(operations, " or "))
 		}
 	}
-	for _, name := range []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k"} {
-		if _, there := o.Get(name); there {
-			k.Private = true
-		}
-	}
-	return nil
+	return id, nil
 }
 
 // readMaterial hands jwx the required public members alone (RFC 7638 section 3.2): what else a JWK holds,
@@ -132,25 +138,9 @@ func (k *Key) readMaterial(o Object) error {
 	if required == nil {
 		return fmt.Errorf("kty %.20q is not one of RSA, EC, OKP", kty)
 	}
-	if crv, there := stringMember(o, "crv"); kty != "RSA" && (!there || curveSize[crv] == 0) {
-		return fmt.Errorf("crv %.20q is not supported", crv)
-	}
-	members := make([]string, len(required))
-	for i, name := range required {
-		value, ok := stringMember(o, name)
-		if !ok {
-			return fmt.Errorf("%s is missing or not a string", name)
-		}
-		if name != "kty" && name != "crv" {
-			if err := checkNumber(o, kty, name, value); err != nil {
-				return err
-			}
-		}
-		members[i] = `"` + name + `":"` + value + `"`
-	}
-	parsed, err := jwk.ParseKey([]byte("{" + strings.Join(members, ",") + "}"))
+	parsed, err := parseMembers(o, kty, required)
 	if err != nil {
-		return fmt.Errorf("unusable %s key: %w", kty, err)
+		return err
 	}
 	if err := parsed.Raw(&k.public); err != nil {
 		return fmt.Errorf("unusable %s key: %w", kty, err)
@@ -158,6 +148,31 @@ func (k *Key) readMaterial(o Object) error {
 	sum, err := parsed.Thumbprint(crypto.SHA256)
 	k.Thumbprint = string(sum)
 	return errors.Join(err, checkPublic(k.public))
+}
+
+// parseMembers reads the key that these members make.
+func parseMembers(o Object, kty string, names []string) (jwk.Key, error) {
+	if crv, _ := stringMember(o, "crv"); slices.Contains(names, "crv") && curveSize[crv] == 0 {
+		return nil, fmt.Errorf("crv %.20q is not supported", crv)
+	}
+	members := make([]string, len(names))
+	for i, name := range names {
+		value, ok := stringMember(o, name)
+		if !ok {
+			return nil, fmt.Errorf("%s is missing or not a string", name)
+		}
+		if name != "kty" && name != "crv" {
+			if err := checkNumber(o, kty, name, value); err != nil {
+				return nil, err
+			}
+		}
+		members[i] = `"` + name + `":"` + value + `"`
+	}
+	parsed, err := jwk.ParseKey([]byte("{" + strings.Join(members, ",") + "}"))
+	if err != nil {
+		return nil, fmt.Errorf("unusable %s key", kty) // jwx's own words might hold a private member
+	}
+	return parsed, nil
 }
 
 // curveSize is the length of a coordinate in bytes (RFC 7518 section 6.2.1.2, RFC 8037 section 2).
@@ -177,7 +192,7 @@ func checkNumber(o Object, kty, name, value string) error {
 	}
 	// RFC 7518 section 6.2.1.2 wants all of a coordinate's bytes. Some servers leave out leading zeros: the same point.
 	crv, _ := stringMember(o, "crv")
-	if short := kty == "EC" && len(number) > 0 && len(number) < curveSize[crv]; kty != "RSA" && len(number) != curveSize[crv] && !short {
+	if short := kty == "EC" && len(number) > 0 && len(number) < curveSize[crv]; (kty == "EC" || kty == "OKP") && len(number) != curveSize[crv] && !short {
 		return fmt.Errorf("%s has %d bytes, %s wants %d", name, len(number), crv, curveSize[crv])
 	}
 	if name == "e" {
@@ -282,6 +297,124 @@ func (k *Key) signatureSize() int {
 	default:
 		return ed25519.SignatureSize
 	}
+}
+
+// DecryptionKey is a private key of this API, or a secret that it shares with the authorization server. It is immutable.
+type DecryptionKey struct {
+	ID string // "kid", "" if it has none
+
+	algorithms  []string // "alg" that it decrypts
+	encryptions []string // "enc" that it decrypts
+	private     any      // *rsa.PrivateKey, *ecdsa.PrivateKey or []byte
+}
+
+// ParseDecryptionKey reads one JWK with its private members (RFC 7518 section 6). A key that is not for one of
+// [KeyManagement] is an error, whose text holds nothing of the key.
+func ParseDecryptionKey(text []byte) (*DecryptionKey, error) {
+	o, err := parseJWK(text)
+	if err != nil {
+		return nil, err
+	}
+	k := &DecryptionKey{encryptions: ContentEncryption()}
+	if k.ID, err = readUse(o, "enc", "decrypt", "unwrapKey", "deriveKey", "deriveBits"); err != nil {
+		return nil, err
+	}
+	if err := k.readMaterial(o); err != nil {
+		return nil, err
+	}
+	return k, k.readAlgorithm(o)
+}
+
+// decryptionKinds are the keys that decrypt, by their kty: the members that make one, and its algorithms.
+var decryptionKinds = map[string]struct{ members, algorithms []string }{
+	"RSA": {[]string{"d", "e", "kty", "n", "p", "q"}, []string{"RSA-OAEP-256"}},
+	"EC":  {[]string{"crv", "d", "kty", "x", "y"}, []string{"ECDH-ES", "ECDH-ES+A128KW", "ECDH-ES+A256KW"}},
+	"oct": {[]string{"k", "kty"}, []string{"dir"}},
+}
+
+func (k *DecryptionKey) readMaterial(o Object) error {
+	kty, _ := stringMember(o, "kty")
+	kind, ok := decryptionKinds[kty]
+	if !ok {
+		return fmt.Errorf("kty %.20q is not one of RSA, EC, oct", kty)
+	}
+	parsed, err := parseMembers(o, kty, kind.members)
+	if err != nil {
+		return err
+	}
+	k.algorithms = kind.algorithms
+	if parsed.Raw(&k.private) != nil {
+		return fmt.Errorf("unusable %s key", kty)
+	}
+	return k.checkPrivate()
+}
+
+// checkPrivate refuses a private key that does not belong to its public members, and a secret that fits no encryption.
+func (k *DecryptionKey) checkPrivate() error {
+	switch private := k.private.(type) {
+	case *rsa.PrivateKey:
+		private.Precompute()
+		if private.Validate() != nil {
+			return errors.New("n, e, d, p and q do not belong together")
+		}
+		return checkPublic(&private.PublicKey)
+	case *ecdsa.PrivateKey:
+		secret, err := private.ECDH()
+		public, offCurve := private.PublicKey.ECDH()
+		if err != nil || offCurve != nil || !secret.PublicKey().Equal(public) {
+			return errors.New("d, x and y do not belong together")
+		}
+	case []byte: // RFC 7518 section 4.5: it is the content encryption key itself
+		k.encryptions = slices.DeleteFunc(k.encryptions, func(enc string) bool { return contentKeySize[enc] != len(private) })
+		if len(k.encryptions) == 0 {
+			return fmt.Errorf("a secret of %d bytes: %s take 16 and 32", len(private), strings.Join(ContentEncryption(), " and "))
+		}
+	}
+	return nil
+}
+
+// readAlgorithm narrows what the key decrypts to the JWK's own alg (RFC 7517 section 4.4).
+func (k *DecryptionKey) readAlgorithm(o Object) error {
+	raw, there := o.Get("alg")
+	alg, _ := String(raw)
+	switch {
+	case !there || k.algorithms[0] == "dir" && alg == k.encryptions[0]: // RFC 7520 section 5.6.1: a secret has its enc there
+		return nil
+	case !slices.Contains(k.algorithms, alg):
+		return fmt.Errorf("alg %.20s is not one for this key: %s", raw, k.Algorithms())
+	}
+	k.algorithms = strings.Fields(alg)
+	return nil
+}
+
+// Algorithms names what the key decrypts, for people.
+func (k *DecryptionKey) Algorithms() string { return strings.Join(k.algorithms, " ") }
+
+// fits reports whether the key is for a token's algorithms (RFC 8725 section 3.1).
+func (k *DecryptionKey) fits(e *Encrypted) bool {
+	return slices.Contains(k.algorithms, e.Algorithm) && slices.Contains(k.encryptions, e.Encryption)
+}
+
+// decrypt looks at what jwx doesn't. That an ephemeral key is a point of this key's curve is for jwx to see.
+func (k *DecryptionKey) decrypt(e *Encrypted) ([]byte, error) {
+	size := 0 // of the encrypted key: RFC 7516 section 5.2 step 10: with dir and plain ECDH-ES there is none
+	switch private := k.private.(type) {
+	case *rsa.PrivateKey:
+		size = private.Size()
+	case *ecdsa.PrivateKey:
+		if strings.HasSuffix(e.Algorithm, "KW") {
+			size = contentKeySize[e.Encryption] + 8 // RFC 3394 section 2.2.1; an empty one makes jwx panic
+		}
+		raw, _ := e.Header.Get("epk")
+		epk, err := ParseObject([]byte(raw), HeaderLimits)
+		if crv, _ := stringMember(epk, "crv"); err != nil || crv != private.Params().Name { // jwx takes the point alone
+			return nil, errUndecryptable
+		}
+	}
+	if len(e.key) != size {
+		return nil, errUndecryptable
+	}
+	return jwe.Decrypt([]byte(e.token), jwe.WithKey(jwa.KeyEncryptionAlgorithm(e.Algorithm), k.private))
 }
 
 func stringMember(o Object, name string) (string, bool) {

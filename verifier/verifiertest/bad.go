@@ -24,7 +24,7 @@ func (i *Issuer) NotYetValid() string {
 
 // WrongAudience mints a token for another API.
 func (i *Issuer) WrongAudience() string {
-	return i.Sign(nil, i.mint(grant{audience: []string{"https://another-api.example.com"}}))
+	return i.seal(i.Sign(nil, i.mint(grant{audience: []string{"https://another-api.example.com"}})))
 }
 
 // WrongIssuer mints a token that names another issuer, under a good signature.
@@ -34,19 +34,20 @@ func (i *Issuer) WrongIssuer() string {
 
 // WrongType mints a token whose typ no access token has: that of a logout token.
 func (i *Issuer) WrongType() string {
-	return i.Sign(map[string]any{"typ": "logout+jwt"}, i.mint(grant{audience: i.audience[:1]}))
+	return i.seal(i.Sign(map[string]any{"typ": "logout+jwt"}, i.mint(grant{audience: i.audience[:1]})))
 }
 
 // Tampered mints a token and gives it more scopes after it was signed.
 func (i *Issuer) Tampered() string {
-	good, better := strings.Split(i.Token(""), "."), strings.Split(i.Token("admin"), ".")
-	return good[0] + "." + better[1] + "." + good[2]
+	good := strings.Split(i.Sign(nil, i.mint(grant{audience: i.audience[:1]})), ".")
+	better := strings.Split(i.Sign(nil, i.mint(grant{scope: "admin", audience: i.audience[:1]})), ".")
+	return i.seal(good[0] + "." + better[1] + "." + good[2])
 }
 
 // AlgNone makes a token that says that it needs no signature, and has a single byte for one.
 func (i *Issuer) AlgNone() string {
 	parts := strings.Split(i.Sign(map[string]any{"alg": "none"}, i.mint(grant{audience: i.audience[:1]})), ".")
-	return parts[0] + "." + parts[1] + ".AA"
+	return i.seal(parts[0] + "." + parts[1] + ".AA")
 }
 
 // HS256WithPublicKey makes a token whose HMAC has the published key for its secret, in PEM as attackers find it:
@@ -64,7 +65,7 @@ func (i *Issuer) HS256WithPublicKey() string {
 	token := i.Sign(map[string]any{"alg": "HS256"}, i.mint(grant{audience: i.audience[:1]}))
 	signed := token[:strings.LastIndexByte(token, '.')]
 	mac.Write([]byte(signed))
-	return signed + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+	return i.seal(signed + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil)))
 }
 
 // Forged mints a token that names the issuer's key and is signed by somebody else's.
@@ -101,7 +102,7 @@ func (i *Issuer) signedBy(k *key) string {
 	if err != nil {
 		i.t.Fatalf("verifiertest: %v", err)
 	}
-	return token
+	return i.seal(token)
 }
 
 // Opaque makes a token that is no JWT.

@@ -26,6 +26,7 @@ import (
 	"time"
 
 	"github.com/lestrrat-go/jwx/v2/jwa"
+	"github.com/lestrrat-go/jwx/v2/jwe"
 	"github.com/lestrrat-go/jwx/v2/jwk"
 	"github.com/lestrrat-go/jwx/v2/jws"
 
@@ -69,6 +70,13 @@ func Audience(names ...string) Option {
 // EdDSA or Ed25519. Without this option: ES256. An RSA key takes a good part of a second to make.
 func Algorithm(name string) Option {
 	return func(i *Issuer) { i.algorithm = name }
+}
+
+// Encrypted makes the issuer encrypt the tokens that it mints, bad ones too, to an API's key that it makes for RSA-OAEP-256,
+// ECDH-ES, ECDH-ES+A128KW, ECDH-ES+A256KW or dir. [Issuer.Config] hands the key to the verifier.
+// What [Issuer.Sign] makes is not encrypted: [Issuer.Encrypt] does that.
+func Encrypted(algorithm string) Option {
+	return func(i *Issuer) { i.encryption = algorithm }
 }
 
 // Clock is where the issuer takes the time from that it writes into tokens. Nil, or without this option: time.Now.
@@ -120,12 +128,16 @@ type Issuer struct {
 	profile   verifier.Profile
 	audience  []string
 	algorithm string
-	now       func() time.Time
-	at        string // its URL, where somebody else serves it; then server is nil
-	server    *httptest.Server
-	mux       *http.ServeMux
-	closed    chan struct{}
-	close     func()
+	// encryption is the algorithm of Encrypted, "" for none, and recipient the API's key.
+	encryption string
+	recipient  jwk.Key
+
+	now    func() time.Time
+	at     string // its URL, where somebody else serves it; then server is nil
+	server *httptest.Server
+	mux    *http.ServeMux
+	closed chan struct{}
+	close  func()
 
 	mu        sync.Mutex
 	signing   *key
@@ -178,6 +190,11 @@ func Start(options ...Option) (*Issuer, error) {
 		return nil, fmt.Errorf("verifiertest: %w", err)
 	}
 	i.signing, i.published = k, []*key{k}
+	if i.encryption != "" {
+		if i.recipient, err = newRecipient(i.encryption); err != nil {
+			return nil, fmt.Errorf("verifiertest: Encrypted: %w", err)
+		}
+	}
 	i.route()
 	stop := func() {}
 	if i.at == "" {
@@ -221,6 +238,7 @@ func (i *Issuer) Client() *http.Client {
 func (i *Issuer) Config() verifier.Config {
 	return verifier.Config{
 		Issuer: i.URL(), Audience: slices.Clone(i.audience), Profile: cloneProfile(i.profile), Client: i.Client(), Now: i.now,
+		Decryption: verifier.Decryption{Keys: i.recipientSet()},
 	}
 }
 
@@ -241,7 +259,7 @@ func (i *Issuer) Verifier() *verifier.Verifier {
 // NumericDate. A client id that is overridden gives sub too, unless sub is overridden itself.
 func (i *Issuer) Token(scope string, claims ...map[string]any) string {
 	i.t.Helper()
-	return i.Sign(nil, i.mint(grant{scope: scope, audience: i.audience[:1]}, claims...))
+	return i.seal(i.Sign(nil, i.mint(grant{scope: scope, audience: i.audience[:1]}, claims...)))
 }
 
 // Sign makes a token of exactly these claims. The header is alg, kid and the profile's typ; members of header override
@@ -261,6 +279,80 @@ func (i *Issuer) sign(header, claims map[string]any) (string, error) {
 	k := i.signing
 	i.mu.Unlock()
 	return i.signWith(k, header, claims)
+}
+
+// Encrypt encrypts a token, or any other text, to the key of [Encrypted], with A256GCM. It fails the test without that option.
+func (i *Issuer) Encrypt(token string) string {
+	i.t.Helper()
+	if i.recipient == nil {
+		i.t.Fatalf("verifiertest: Encrypt: the issuer was made without the option Encrypted")
+	}
+	encrypted, err := i.encrypt(token)
+	if err != nil {
+		i.t.Fatalf("verifiertest: Encrypt: %v", err)
+	}
+	return encrypted
+}
+
+// seal encrypts if the issuer does.
+func (i *Issuer) seal(token string) string {
+	i.t.Helper()
+	if i.recipient == nil {
+		return token
+	}
+	return i.Encrypt(token)
+}
+
+func (i *Issuer) encrypt(token string) (string, error) {
+	public, err := i.recipient.PublicKey()
+	if err != nil {
+		return "", err
+	}
+	header := jwe.NewHeaders()
+	err = errors.Join(header.Set(jwe.ContentTypeKey, "JWT"), header.Set(jwe.KeyIDKey, public.KeyID()), header.Set("iss", i.URL()))
+	if err != nil {
+		return "", err
+	}
+	encrypted, err := jwe.Encrypt([]byte(token), jwe.WithKey(jwa.KeyEncryptionAlgorithm(i.encryption), public),
+		jwe.WithContentEncryption(jwa.A256GCM), jwe.WithProtectedHeaders(header))
+	return string(encrypted), err
+}
+
+// recipientSet is the API's private key as a JWK set, nil without one.
+func (i *Issuer) recipientSet() []byte {
+	if i.recipient == nil {
+		return nil
+	}
+	set, err := json.Marshal(map[string]any{"keys": []jwk.Key{i.recipient}})
+	if err != nil {
+		i.t.Fatalf("verifiertest: %v", err)
+	}
+	return set
+}
+
+func newRecipient(alg string) (jwk.Key, error) {
+	var private any
+	var err error
+	switch alg {
+	case "RSA-OAEP-256":
+		private, err = rsa.GenerateKey(rand.Reader, 2048)
+	case "ECDH-ES", "ECDH-ES+A128KW", "ECDH-ES+A256KW":
+		private, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	case "dir":
+		secret := make([]byte, 32)
+		rand.Read(secret)
+		private = secret
+	default:
+		return nil, fmt.Errorf("algorithm %q: want RSA-OAEP-256 ECDH-ES ECDH-ES+A128KW ECDH-ES+A256KW or dir", alg)
+	}
+	if err != nil {
+		return nil, err
+	}
+	k, err := jwk.FromRaw(private)
+	if err != nil {
+		return nil, err
+	}
+	return k, errors.Join(k.Set(jwk.KeyIDKey, rand.Text()), k.Set(jwk.AlgorithmKey, alg), k.Set(jwk.KeyUsageKey, "enc"))
 }
 
 func (i *Issuer) signWith(k *key, header, claims map[string]any) (string, error) {

@@ -251,6 +251,9 @@ func (i *Issuer) serveToken(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	token, err := i.sign(nil, i.mint(*g))
+	if err == nil && i.recipient != nil {
+		token, err = i.encrypt(token)
+	}
 	if err != nil {
 		refuse(w, noToken)
 		return
