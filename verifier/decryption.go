@@ -132,5 +132,6 @@ func statedIssuer(token string) (string, error) {
 		return "", fmt.Errorf("%w: encryption: %w", ErrMalformed, err)
 	}
 	header := Claims{body: e.Header}
-	return header.text("iss")
+	iss, err := header.text("iss")
+	return strings.Clone(iss), err
 }

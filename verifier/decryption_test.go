@@ -1,6 +1,7 @@
 package verifier_test
 
 import (
+	"context"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/ecdh"
@@ -438,7 +439,7 @@ func TestEncryptedTokensOfSeveralIssuers(t *testing.T) {
 		want  error
 	}{
 		"another issuer's token, encrypted by this one":         {a.Encrypt(b.Sign(nil, obj{"iss": b.URL()})), verifier.ErrMalformed},
-		"another issuer's token, said to be of this one":        {a.Encrypt(b.Sign(nil, obj{"iss": a.URL(), "aud": "https://api.example.com", "exp": 1 << 40})), verifier.ErrMalformed},
+		"another issuer's token, said to be of this one":        {a.Encrypt(b.Sign(nil, obj{"iss": a.URL(), "aud": "https://api.example.com", "exp": 253402300000})), verifier.ErrKeyNotFound},
 		"a token of an issuer that doesn't encrypt":             {encrypt("rsa", obj{"iss": plain.URL()}, plain.Token("read")), verifier.ErrMalformed},
 		"a signed token of an issuer that encrypts":             {a.Sign(nil, obj{"iss": a.URL()}), verifier.ErrMalformed},
 		"a header that names no issuer":                         {encrypt("rsa", nil, mint(nil, nil)), verifier.ErrIssuer},
@@ -449,6 +450,33 @@ func TestEncryptedTokensOfSeveralIssuers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			refused(t, v, tt.token, tt.want)
 		})
+	}
+}
+
+func TestEncryptedTokensOfAResolvedIssuer(t *testing.T) {
+	t.Parallel()
+	a, b := verifiertest.NewIssuer(t, verifiertest.Encrypted("ECDH-ES")), verifiertest.NewIssuer(t, verifiertest.Encrypted("dir"))
+	var asked []string
+	v := must(verifier.ResolveIssuers(verifier.IssuersConfig{Resolve: func(_ context.Context, iss string) (verifier.Config, error) {
+		asked = append(asked, iss) // one call at a time: one token at a time
+		for _, i := range []*verifiertest.Issuer{a, b} {
+			if iss == i.URL() {
+				cfg := i.Config()
+				cfg.DangerouslyAllowPrivateNetwork = true
+				return cfg, nil
+			}
+		}
+		return verifier.Config{}, verifier.ErrIssuer
+	}}))
+	for _, i := range []*verifiertest.Issuer{a, b, a} {
+		for range 2 {
+			accepted(t, v, i.Token("read"))
+		}
+	}
+	refused(t, v, a.Encrypt(b.Sign(nil, obj{"iss": b.URL()})), verifier.ErrMalformed)
+	refused(t, v, encrypt("rsa", nil, mint(nil, nil)), verifier.ErrIssuer)
+	if !slices.Equal(asked, []string{a.URL(), b.URL()}) {
+		t.Errorf("asked about %q", asked)
 	}
 }
 

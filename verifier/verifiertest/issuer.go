@@ -21,6 +21,7 @@ import (
 	"net/url"
 	"reflect"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -73,7 +74,7 @@ func Algorithm(name string) Option {
 }
 
 // Encrypted makes the issuer encrypt the tokens that it mints, bad ones too, to an API's key that it makes for RSA-OAEP-256,
-// ECDH-ES, ECDH-ES+A128KW, ECDH-ES+A256KW or dir. [Issuer.Config] hands the key to the verifier.
+// ECDH-ES, ECDH-ES+A128KW, ECDH-ES+A256KW or dir, with A256GCM; "" is no encryption. [Issuer.Config] hands the key to the verifier.
 // What [Issuer.Sign] makes is not encrypted: [Issuer.Encrypt] does that.
 func Encrypted(algorithm string) Option {
 	return func(i *Issuer) { i.encryption = algorithm }
@@ -281,7 +282,7 @@ func (i *Issuer) sign(header, claims map[string]any) (string, error) {
 	return i.signWith(k, header, claims)
 }
 
-// Encrypt encrypts a token, or any other text, to the key of [Encrypted], with A256GCM. It fails the test without that option.
+// Encrypt encrypts a token, or any other text, to the key of [Encrypted]. Without that option it fails the test.
 func (i *Issuer) Encrypt(token string) string {
 	i.t.Helper()
 	if i.recipient == nil {
@@ -309,13 +310,28 @@ func (i *Issuer) encrypt(token string) (string, error) {
 		return "", err
 	}
 	header := jwe.NewHeaders()
-	err = errors.Join(header.Set(jwe.ContentTypeKey, "JWT"), header.Set(jwe.KeyIDKey, public.KeyID()), header.Set("iss", i.URL()))
+	err = errors.Join(header.Set(jwe.ContentTypeKey, "JWT"), header.Set(jwe.KeyIDKey, public.KeyID()))
+	if iss := issuerOf(token); iss != "" { // RFC 7519 section 5.3
+		err = errors.Join(err, header.Set("iss", iss))
+	}
 	if err != nil {
 		return "", err
 	}
 	encrypted, err := jwe.Encrypt([]byte(token), jwe.WithKey(jwa.KeyEncryptionAlgorithm(i.encryption), public),
 		jwe.WithContentEncryption(jwa.A256GCM), jwe.WithProtectedHeaders(header))
 	return string(encrypted), err
+}
+
+// issuerOf is "" for what is no signed token or names no issuer.
+func issuerOf(token string) string {
+	var claims struct {
+		Issuer string `json:"iss"`
+	}
+	if parts := strings.Split(token, "."); len(parts) == 3 {
+		text, _ := base64.RawURLEncoding.DecodeString(parts[1])
+		_ = json.Unmarshal(text, &claims) // an odd iss is none
+	}
+	return claims.Issuer
 }
 
 // recipientSet is the API's private key as a JWK set, nil without one.

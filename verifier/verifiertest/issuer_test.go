@@ -477,6 +477,7 @@ func TestStart(t *testing.T) {
 		{"an unknown algorithm", verifiertest.Algorithm("RS1"), `"RS1"`},
 		{"an HMAC", verifiertest.Algorithm("HS256"), `"HS256"`},
 		{"no algorithm", verifiertest.Algorithm("none"), `"none"`},
+		{"an encryption that no verifier takes", verifiertest.Encrypted("RSA1_5"), `"RSA1_5"`},
 		{"no audience", verifiertest.Audience(), "Audience"},
 		{"an empty audience", verifiertest.Audience("a", ""), "Audience"},
 		{"a half-filled profile", verifiertest.Like(half), "AudienceClaims"},
@@ -531,6 +532,7 @@ func TestMisuseFailsTheTest(t *testing.T) {
 		do   func(*verifiertest.Issuer)
 		want string
 	}{
+		{"encryption without the option", func(i *verifiertest.Issuer) { i.Encrypt("a.b.c") }, "Encrypted"},
 		{"a claim that JSON can't hold", func(i *verifiertest.Issuer) { i.Token("a", claims{"f": func() {}}) }, "Sign"},
 		{"a header that JSON can't hold", func(i *verifiertest.Issuer) { i.Sign(claims{"f": func() {}}, nil) }, "Sign"},
 		{"an algorithm that isn't", func(i *verifiertest.Issuer) { i.Rotate("HS256") }, "HS256"},

@@ -23,8 +23,8 @@ func TestBadTokens(t *testing.T) {
 		"Forged": verifier.ErrSignature, "UnknownKey": verifier.ErrKeyNotFound, "Opaque": verifier.ErrMalformed,
 	}
 	for name, profile := range map[string]verifier.Profile{"RFC9068": verifier.RFC9068(), "Keycloak": verifier.Keycloak(), "Okta": verifier.Okta(), "Cognito": verifier.Cognito()} {
-		for _, alg := range []string{"ES256", "EdDSA"} {
-			issuer := verifiertest.NewIssuer(t, verifiertest.Like(profile), verifiertest.Algorithm(alg))
+		for alg, encryption := range map[string]string{"ES256": "", "EdDSA": "", "Ed25519": "ECDH-ES+A256KW"} {
+			issuer := verifiertest.NewIssuer(t, verifiertest.Like(profile), verifiertest.Algorithm(alg), verifiertest.Encrypted(encryption))
 			v := issuer.Verifier()
 			if err := v.Warm(t.Context()); err != nil {
 				t.Fatal(err)
@@ -47,6 +47,34 @@ func TestBadTokens(t *testing.T) {
 				t.Error(err)
 			}
 		}
+	}
+}
+
+func TestEncrypted(t *testing.T) {
+	t.Parallel()
+	for _, alg := range []string{"RSA-OAEP-256", "ECDH-ES", "ECDH-ES+A128KW", "ECDH-ES+A256KW", "dir"} {
+		t.Run(alg, func(t *testing.T) {
+			t.Parallel()
+			i := verifiertest.NewIssuer(t, verifiertest.Encrypted(alg))
+			i.RegisterClient("c", secret, "read")
+			v := i.Verifier()
+			fetched, err := credentials(i, nil).Token(clientContext(t, i))
+			if err != nil {
+				t.Fatal(err)
+			}
+			signed := i.Sign(nil, claims{"iss": i.URL(), "aud": api, "client_id": "c", "sub": "c", "jti": "1", "iat": time.Now().Unix(), "exp": time.Now().Unix() + 60})
+			for _, token := range []string{i.Token("read"), fetched.AccessToken, i.Encrypt(signed)} {
+				if strings.Count(token, ".") != 4 {
+					t.Errorf("%d parts", strings.Count(token, ".")+1)
+				}
+				accept(t, v, token)
+				refuse(t, verifiertest.NewIssuer(t, verifiertest.Encrypted(alg)).Verifier(), token, verifier.ErrMalformed)
+			}
+			refuse(t, v, signed, verifier.ErrMalformed)
+			for _, text := range []string{"", "x", "a.b.c", "{}.e30.e30", i.Token("read")} {
+				refuse(t, v, i.Encrypt(text), verifier.ErrMalformed)
+			}
+		})
 	}
 }
 
