@@ -7,36 +7,45 @@
 //   TLS_CERT, TLS_KEY  PEM files: it speaks https then
 //   DPOP_NONCE     1: a token request with a DPoP proof needs a nonce
 //   CERT_BOUND     1: the client's tokens are bound to the certificate of its TLS connection
+//   API_KEYS       the APIs' public keys and shared secrets as a JSON object of JWKs
+//                  by the alg of RFC 7518 section 4.1 that they are for; may be absent
 //
 // A token request with a DPoP proof gives a token that is bound to the proof's key.
 //
 // The resource indicator (RFC 8707) chooses audience and algorithm:
 // https://api.example.test/ES256 gives a JWT for https://api.example.test signed
-// with ES256. Without one the token is opaque.
+// with ES256, https://api.example.test/ES256/ECDH-ES/A256GCM the same encrypted.
+// Without one the token is opaque.
 //
 // POST /test/rotate makes a new key for each algorithm, and the new ones sign from
 // then on. The old ones stay published; with ?drop they are gone.
-import { randomBytes } from 'node:crypto';
+import { createPublicKey, createSecretKey, randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
 import { calculateJwkThumbprint, exportJWK, generateKeyPair } from 'jose';
 import Provider, { errors } from 'oidc-provider';
 
-const { PORT, CLIENT_ID, CLIENT_SECRET, TLS_CERT, TLS_KEY, DPOP_NONCE, CERT_BOUND } = process.env;
+const { PORT, CLIENT_ID, CLIENT_SECRET, TLS_CERT, TLS_KEY, DPOP_NONCE, CERT_BOUND, API_KEYS = '{}' } = process.env;
 const issuer = `${TLS_CERT ? 'https' : 'http'}://127.0.0.1:${PORT}`;
 const nonceSecret = randomBytes(32);
 const algorithms = { RS256: {}, PS256: {}, ES256: {}, EdDSA: { crv: 'Ed25519' } };
 const audiences = ['https://api.example.test', 'https://other.example.test'];
 const scope = 'orders:read orders:write';
+const apiKeys = JSON.parse(API_KEYS);
 
 function resourceServer(ctx, resource) {
   const { origin, pathname } = new URL(resource);
-  const alg = pathname.slice(1);
-  if (!audiences.includes(origin) || !(alg in algorithms)) {
+  const [alg, keyAlg, enc] = pathname.slice(1).split('/');
+  if (!audiences.includes(origin) || !(alg in algorithms) || (keyAlg && !(keyAlg in apiKeys))) {
     throw new errors.InvalidTarget();
   }
-  return { audience: origin, scope, accessTokenFormat: 'jwt', accessTokenTTL: 300, jwt: { sign: { alg } } };
+  const encrypt = keyAlg && { alg: keyAlg, enc, key: importKey(apiKeys[keyAlg]), kid: apiKeys[keyAlg].kid };
+  return { audience: origin, scope, accessTokenFormat: 'jwt', accessTokenTTL: 300, jwt: { sign: { alg }, encrypt } };
+}
+
+function importKey(jwk) {
+  return jwk.kty === 'oct' ? createSecretKey(jwk.k, 'base64url') : createPublicKey({ key: jwk, format: 'jwk' });
 }
 
 async function generateKeys() {

@@ -93,6 +93,12 @@ func startResolving(t *testing.T, known map[string]verifier.Config) *api {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return serve(t, "an API of several issuers", v)
+}
+
+// serve runs an API in this process.
+func serve(t *testing.T, name string, v verifier.TokenVerifier) *api {
+	t.Helper()
 	guard, err := middleware.New(v, middleware.Config{})
 	if err != nil {
 		t.Fatal(err)
@@ -100,7 +106,7 @@ func startResolving(t *testing.T, known map[string]verifier.Config) *api {
 	ok := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
 	s := httptest.NewServer(guard.RequireScope(readScope)(ok))
 	t.Cleanup(s.Close)
-	return &api{&process{name: "an API of several issuers"}, s.URL}
+	return &api{&process{name: name}, s.URL}
 }
 
 // checkStrangers sends a token of an issuer that nobody knows, who must not be asked for anything.

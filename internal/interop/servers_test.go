@@ -85,6 +85,7 @@ type oidcProvider struct {
 	*process
 	port, secret string
 	alg          string // of the tokens asked for
+	apiKeys      string // for encrypted ones; may be empty
 }
 
 func newOIDCProvider(t *testing.T) authServer {
@@ -103,6 +104,9 @@ func (p *oidcProvider) profile() string { return "rfc9068" }
 func (p *oidcProvider) start(t *testing.T) {
 	t.Helper()
 	env := []string{"PORT=" + p.port, "CLIENT_ID=" + clientID, "CLIENT_SECRET=" + p.secret}
+	if p.apiKeys != "" {
+		env = append(env, "API_KEYS="+p.apiKeys)
+	}
 	p.process = startProcess(t, "oidc-provider", env, "node", "as.mjs")
 	p.waitFor(t, "an answer", answers(p.issuer()+"/.well-known/openid-configuration"))
 }
