@@ -214,6 +214,9 @@ func TestEncryptedTokensThatAreRefused(t *testing.T) {
 		{"another wrapped key", curve, with(ec(obj{"alg": "ECDH-ES+A128KW"}), 1, b64(make([]byte, 40))), verifier.ErrMalformed, sentence},
 		{"an encrypted key beside an agreed one", curve, with(ec(nil), 1, part[1]), verifier.ErrMalformed, sentence},
 		{"BUG-144 an alg that has the secret used as a content key", decrypting("rsa", "dir32"), encrypt("dir32", obj{"alg": "dir", "kid": "rsa"}, good), verifier.ErrMalformed, sentence},
+		{"an algorithm that fits the key, but that it isn't for", func(cfg *verifier.Config) {
+			cfg.Decryption.Keys = keySet(recipient("p256", obj{"alg": "ECDH-ES"}))
+		}, ec(obj{"alg": "ECDH-ES+A128KW"}), verifier.ErrMalformed, sentence},
 		{"a secret of another length", decrypting("dir16"), encrypt("dir32", obj{"alg": "dir", "kid": "dir16"}, good), verifier.ErrMalformed, sentence},
 
 		// What no key is asked for.
