@@ -2,6 +2,9 @@ package verifier_test
 
 import (
 	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
 
 	"testing"
 
@@ -65,5 +68,33 @@ func TestSpringsTokens(t *testing.T) {
 		if h := v.Health(); len(h.Skipped) != h.Keys { // their private members are published
 			t.Errorf("%s: %+v", s.JWKS, h)
 		}
+	}
+}
+
+// TestMicrosoftsSample is a token as its documentation shows one, expired in 2018: what the operator is told of it.
+func TestMicrosoftsSample(t *testing.T) {
+	t.Parallel()
+	var sample struct {
+		Issuer   string `json:"MS_ISSUER"`
+		Audience string `json:"MS_AUDIENCE"`
+		Token    string `json:"MS_INVALID_KID_TOKEN"`
+	}
+	if err := json.Unmarshal(vectors(t, "vectors", "aws-jwt-verify", "ms-token-data.json"), &sample); err != nil {
+		t.Fatal(err)
+	}
+	v := newVerifier(t, func(cfg *verifier.Config) {
+		cfg.Issuer, cfg.Audience, cfg.Profile = sample.Issuer, []string{sample.Audience}, verifier.Entra()
+	})
+	if _, err := v.Verify(t.Context(), sample.Token); !errors.Is(err, verifier.ErrExpired) || !strings.Contains(err.Error(), "2018") {
+		t.Errorf("%v", err)
+	}
+	var failed []string
+	for _, c := range v.Explain(t.Context(), sample.Token) {
+		if c.Err != nil {
+			failed = append(failed, c.Name)
+		}
+	}
+	if want := []string{"expiry", "key"}; !slices.Equal(failed, want) {
+		t.Errorf("failed %q, want %q", failed, want)
 	}
 }
