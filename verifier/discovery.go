@@ -66,7 +66,7 @@ func (s *source) locate(ctx context.Context, now time.Time) error {
 		ctx, cancel = context.WithTimeout(ctx, s.timeout/2)
 		defer cancel()
 	}
-	found, err := s.discover(ctx)
+	found, err := s.discover(ctx, "jwks_uri")
 	if err != nil {
 		if s.jwksURL != "" {
 			return nil
@@ -100,12 +100,13 @@ func (s *source) fetchKeys(ctx context.Context, old *keySet) (*keySet, *fetch.Re
 	return set, response, nil
 }
 
-// discover returns the jwks_uri of the first document that is the issuer's, and asks that URL first from then on.
+// discover returns a URL from the first document that is the issuer's, and asks for that document first from then on. Its
+// members are named as claims are: the first that is there.
 // Whatever a URL answers instead (400, 401, 404, a sign-in page with 200, another issuer's document) leads to the next.
-func (s *source) discover(ctx context.Context) (string, error) {
+func (s *source) discover(ctx context.Context, members ...string) (string, error) {
 	var errs []error
 	for i, u := range s.metadata {
-		found, err := s.ask(ctx, u)
+		found, err := s.ask(ctx, u, members)
 		if err == nil {
 			copy(s.metadata[1:i+1], s.metadata[:i])
 			s.metadata[0] = u
@@ -116,7 +117,7 @@ func (s *source) discover(ctx context.Context) (string, error) {
 	return "", fmt.Errorf("discovery of %s: %w", s.issuer, errors.Join(errs...))
 }
 
-func (s *source) ask(ctx context.Context, metadataURL string) (string, error) {
+func (s *source) ask(ctx context.Context, metadataURL string, members []string) (string, error) {
 	response, err := fetch.Get(ctx, s.client, metadataURL, fetch.Validators{})
 	if err != nil {
 		return "", err
@@ -131,16 +132,28 @@ func (s *source) ask(ctx context.Context, metadataURL string) (string, error) {
 	if !ok || issuer != s.issuer {
 		return "", fmt.Errorf("%s: its issuer is %s, Config.Issuer is %q%s", metadataURL, quote(issuer), s.issuer, difference(issuer, s.issuer))
 	}
-	raw, _ = o.Get("jwks_uri")
-	found, ok := jose.String(raw)
-	if !ok {
-		return "", fmt.Errorf("%s: it has no jwks_uri", metadataURL)
+	member, found := firstMember(o, members)
+	if found == "" {
+		return "", fmt.Errorf("%s: it has no %s", metadataURL, member)
 	}
 	base, _ := url.Parse(metadataURL)
 	if err := checkURL(found, s.allowHTTP || base.Scheme == "http" && isLoopback(base)); err != nil {
-		return "", fmt.Errorf("%s: jwks_uri %w", metadataURL, err)
+		return "", fmt.Errorf("%s: %s %w", metadataURL, member, err)
 	}
 	return found, nil
+}
+
+// firstMember finds the first of several members that is a string.
+func firstMember(o jose.Object, members []string) (member, value string) {
+	document := Claims{body: o}
+	for _, member = range members {
+		if name, err := parseClaimName(member); err == nil {
+			if value, ok := jose.String(document.lookup(name)); ok {
+				return member, value
+			}
+		}
+	}
+	return member, ""
 }
 
 // checkURL wants an absolute https URL; http only where the caller says so.

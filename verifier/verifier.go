@@ -152,6 +152,15 @@ type Verifier struct {
 // New checks a configuration and makes its Verifier. It does no I/O, so that a service starts while its issuer is down.
 // Every mistake is reported, in one errors.Join. The configuration is copied.
 func New(cfg Config) (*Verifier, error) {
+	v, err := cfg.assemble()
+	if err := errors.Join(cfg.checkIssuer(), cfg.checkProvider(), err); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// assemble makes a Verifier of a configuration whose Issuer has not been looked at. With an error it is not to be used.
+func (cfg *Config) assemble() (*Verifier, error) {
 	v := &Verifier{
 		issuer: cfg.Issuer, entra: entraTenant(cfg.Issuer) != "", audience: slices.Clone(cfg.Audience), clients: slices.Clone(cfg.Clients), algorithms: slices.Clone(cfg.Algorithms),
 		skew: cfg.ClockSkew, now: cfg.Now, hooks: cfg.Hooks, headers: newHeaderCache(),
@@ -170,10 +179,7 @@ func New(cfg Config) (*Verifier, error) {
 	v.rules, ruleErr = cfg.rules()
 	v.keys, keyErr = cfg.keyset(v.now)
 	v.decryption, decryptionErr = cfg.Decryption.compile()
-	if err := errors.Join(cfg.check(), ruleErr, keyErr, decryptionErr); err != nil {
-		return nil, err
-	}
-	return v, nil
+	return v, errors.Join(cfg.check(), ruleErr, keyErr, decryptionErr)
 }
 
 // Warm fetches the keys, if they are missing or out of date, and waits for them: for start-up. It does nothing where

@@ -1,4 +1,4 @@
-// Package fetch is a bounded GET: size, redirects, statuses and validators.
+// Package fetch is a bounded GET, and a bounded POST: size, redirects, statuses and validators.
 package fetch
 
 import (
@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -15,7 +16,8 @@ import (
 )
 
 const (
-	maxBody      = 1 << 20 // a large provider's key set has some 60 KiB
+	maxBody      = 1 << 20  // a large provider's key set has some 60 KiB
+	maxAnswer    = 64 << 10 // four times the longest token, whose claims an answer repeats
 	maxHeader    = 64 << 10
 	maxRedirects = 3
 )
@@ -82,6 +84,15 @@ func Get(ctx context.Context, client *http.Client, rawURL string, v Validators) 
 	if v.LastModified != "" {
 		req.Header.Set("If-Modified-Since", v.LastModified)
 	}
+	resp, err := do(client, req, rawURL)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	return read(rawURL, resp, v)
+}
+
+func do(client *http.Client, req *http.Request, rawURL string) (*http.Response, error) {
 	resp, err := client.Do(req)
 	if err != nil {
 		if inner := new(url.Error); errors.As(err, &inner) {
@@ -89,8 +100,47 @@ func Get(ctx context.Context, client *http.Client, rawURL string, v Validators) 
 		}
 		return nil, &Error{URL: rawURL, Err: err}
 	}
+	return resp, nil
+}
+
+// Answer is what a server said to a form, with whatever status.
+type Answer struct {
+	Status      int
+	ContentType string
+	RetryAfter  time.Duration // 0: none asked for
+	Body        []byte
+}
+
+// Post sends a form under ctx's deadline, with the caller's header fields beside. It stays a POST: a redirect that would
+// make a GET of it is an error, as one to another origin is. Every failure is an [*Error], without any of what was sent
+// or answered.
+func Post(ctx context.Context, client *http.Client, rawURL string, form url.Values, header http.Header) (*Answer, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, rawURL, strings.NewReader(form.Encode()))
+	if err != nil {
+		return nil, &Error{URL: rawURL, Err: err}
+	}
+	maps.Copy(req.Header, header)
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	posting := *client
+	posting.CheckRedirect = checkPostRedirect
+	resp, err := do(&posting, req, rawURL)
+	if err != nil {
+		return nil, err
+	}
 	defer resp.Body.Close()
-	return read(rawURL, resp, v)
+	body, err := readBody(resp, maxAnswer)
+	if err != nil {
+		return nil, &Error{URL: rawURL, Status: resp.StatusCode, Err: err}
+	}
+	return &Answer{resp.StatusCode, resp.Header.Get("Content-Type"), retryAfter(resp.Header), body}, nil
+}
+
+func readBody(resp *http.Response, limit int64) ([]byte, error) {
+	body, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
+	if err == nil && int64(len(body)) > limit {
+		err = fmt.Errorf("the body is larger than %d bytes", limit)
+	}
+	return body, err
 }
 
 func read(rawURL string, resp *http.Response, v Validators) (*Response, error) {
@@ -106,10 +156,7 @@ func read(rawURL string, resp *http.Response, v Validators) (*Response, error) {
 	if resp.StatusCode != http.StatusOK {
 		return nil, &Error{URL: rawURL, Status: resp.StatusCode, RetryAfter: retryAfter(resp.Header), Err: errors.New(http.StatusText(resp.StatusCode))}
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
-	if err == nil && len(body) > maxBody {
-		err = fmt.Errorf("the body is larger than %d bytes", maxBody)
-	}
+	body, err := readBody(resp, maxBody)
 	if err != nil {
 		return nil, &Error{URL: rawURL, Status: resp.StatusCode, Err: err}
 	}
@@ -136,6 +183,16 @@ func checkRedirect(req *http.Request, via []*http.Request) error {
 
 func ownTransport() *http.Transport {
 	return &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true}
+}
+
+// checkPostRedirect refuses what net/http makes of a POST at 301, 302 and 303: a GET without the form, which would be
+// answered with something else.
+func checkPostRedirect(req *http.Request, via []*http.Request) error {
+	if req.Method != http.MethodPost {
+		return fmt.Errorf("redirected to %s://%s%s, which would turn the POST into a %s: write the URL as the server wants it, with or without its last slash",
+			req.URL.Scheme, req.URL.Host, req.URL.Path, req.Method)
+	}
+	return checkRedirect(req, via)
 }
 
 func guardDial(t *http.Transport) *http.Transport {

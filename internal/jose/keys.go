@@ -6,6 +6,7 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rsa"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"math/big"
@@ -239,15 +240,7 @@ var smallOrder = []string{
 
 // readAlgorithm infers what the key may verify from its type, and narrows it to the JWK's own alg (RFC 7517 section 4.4).
 func (k *Key) readAlgorithm(o Object) error {
-	switch public := k.public.(type) {
-	case *rsa.PublicKey:
-		k.algorithms = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}
-	case *ecdsa.PublicKey:
-		// RFC 7518 section 3.4: the algorithm fixes the curve.
-		k.algorithms = map[elliptic.Curve][]string{elliptic.P256(): {"ES256"}, elliptic.P384(): {"ES384"}, elliptic.P521(): {"ES512"}}[public.Curve]
-	case ed25519.PublicKey:
-		k.algorithms = []string{"EdDSA", "Ed25519"} // RFC 9864: two names of one algorithm
-	}
+	k.algorithms = algorithmsOf(k.public)
 	raw, there := o.Get("alg")
 	if !there {
 		return nil
@@ -258,6 +251,20 @@ func (k *Key) readAlgorithm(o Object) error {
 	}
 	if _, ed := k.public.(ed25519.PublicKey); !ed {
 		k.algorithms = []string{alg}
+	}
+	return nil
+}
+
+// algorithmsOf lists what a key of this type can do, the usual one first.
+func algorithmsOf(public crypto.PublicKey) []string {
+	switch public := public.(type) {
+	case *rsa.PublicKey:
+		return []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}
+	case *ecdsa.PublicKey:
+		// RFC 7518 section 3.4: the algorithm fixes the curve.
+		return map[elliptic.Curve][]string{elliptic.P256(): {"ES256"}, elliptic.P384(): {"ES384"}, elliptic.P521(): {"ES512"}}[public.Curve]
+	case ed25519.PublicKey:
+		return []string{"EdDSA", "Ed25519"} // RFC 9864: two names of one algorithm
 	}
 	return nil
 }
@@ -415,6 +422,51 @@ func (k *DecryptionKey) decrypt(e *Encrypted) ([]byte, error) {
 		return nil, errUndecryptable
 	}
 	return jwe.Decrypt([]byte(e.token), jwe.WithKey(jwa.KeyEncryptionAlgorithm(e.Algorithm), k.private))
+}
+
+// Signer makes signatures with a private key of one's own. It is safe for concurrent use where its key is.
+type Signer struct {
+	algorithm string
+	key       crypto.Signer
+	signer    jws.Signer
+}
+
+// NewSigner makes a Signer for an algorithm of [Algorithms] that the key can do; "" takes the usual one. The bounds of a
+// key are those of [ParseKey].
+func NewSigner(key crypto.Signer, alg string) (*Signer, error) {
+	if key == nil {
+		return nil, errors.New("the key is nil")
+	}
+	fitting := algorithmsOf(key.Public())
+	if err := checkPublic(key.Public()); err != nil {
+		return nil, err
+	}
+	if alg == "" && len(fitting) > 0 {
+		alg = fitting[0]
+	}
+	if !slices.Contains(fitting, alg) {
+		return nil, fmt.Errorf("algorithm %q is not one for this key: %s", alg, strings.Join(fitting, " "))
+	}
+	name := jwa.SignatureAlgorithm(alg)
+	if alg == "Ed25519" {
+		name = jwa.EdDSA
+	}
+	signer, err := jws.NewSigner(name)
+	return &Signer{alg, key, signer}, err
+}
+
+// Algorithm is the "alg" of what it signs.
+func (s *Signer) Algorithm() string { return s.algorithm }
+
+// Sign makes a JWS in the compact serialization (RFC 7515 section 7.1) of two JSON texts.
+func (s *Signer) Sign(header, payload []byte) (string, error) {
+	encode := base64.RawURLEncoding.EncodeToString
+	signed := encode(header) + "." + encode(payload)
+	signature, err := s.signer.Sign([]byte(signed), s.key)
+	if err != nil {
+		return "", err
+	}
+	return signed + "." + encode(signature), nil
 }
 
 func stringMember(o Object, name string) (string, bool) {

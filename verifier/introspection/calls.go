@@ -1,0 +1,205 @@
+package introspection
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/bearerguard/bearerguard/internal/lru"
+	"github.com/bearerguard/bearerguard/verifier"
+)
+
+// The traffic with the endpoint.
+const (
+	defaultTimeout  = 5 * time.Second
+	maxCalls        = 64               // in flight; what a small authorization server bears from one of many instances
+	patience        = 3                // calls in a row that got nowhere, after which none is made for a while: one broken connection is no outage
+	firstPause      = time.Second      // doubled by each further failure
+	lastPause       = 30 * time.Second // the longest pause of our own
+	maxRetryAfter   = time.Minute      // the longest pause that the endpoint can ask for
+	pauseJitter     = 0.2              // of a pause, downwards, so that a fleet doesn't come back at once
+	rediscoverAfter = 24 * time.Hour   // how long a discovered endpoint is believed while it answers
+)
+
+// calls are those under way, and how they have gone lately. There is no goroutine but theirs.
+type calls struct {
+	mu         sync.Mutex
+	flights    map[lru.Hash]*flight
+	failures   int   // in a row, of those that say something about the endpoint
+	err        error // of the last call
+	pauseUntil time.Time
+	answeredAt time.Time
+}
+
+// flight is one call, shared by all who wait for it.
+type flight struct {
+	done    chan struct{}
+	verdict *verdict // once done is closed
+	err     error    // then: why there is none
+}
+
+// failure is why a call brought no verdict.
+type failure struct {
+	err        error
+	retryAfter time.Duration // 0: none asked for
+	endpoint   bool          // says something about the endpoint, and not only about this token
+}
+
+func (f *failure) Error() string { return f.err.Error() }
+func (f *failure) Unwrap() error { return f.err }
+
+var errBusy = fmt.Errorf("%d calls to the introspection endpoint are under way", maxCalls)
+
+// ask joins the call about this token, or starts one, and waits as long as the caller does.
+func (i *Introspector) ask(ctx context.Context, h lru.Hash, token string, now time.Time) (v *verdict, remembered bool, err error) {
+	f, v, err := i.join(ctx, h, token, now)
+	if f == nil {
+		return v, v != nil, err
+	}
+	select {
+	case <-f.done:
+		return f.verdict, false, f.err
+	case <-ctx.Done():
+		return nil, false, &verifier.UnavailableError{Err: fmt.Errorf("waiting for the introspection endpoint: %w", context.Cause(ctx))}
+	}
+}
+
+// join returns the call to wait for, or the verdict of one that has just ended.
+func (i *Introspector) join(ctx context.Context, h lru.Hash, token string, now time.Time) (*flight, *verdict, error) {
+	c := &i.calls
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if f := c.flights[h]; f != nil {
+		return f, nil, nil
+	}
+	if v := i.memory.get(h, now); v != nil {
+		return nil, v, nil
+	}
+	if wait := c.pausing(now); wait > 0 {
+		return nil, nil, &verifier.UnavailableError{RetryAfter: wait, Err: c.err}
+	}
+	if len(c.flights) >= maxCalls {
+		return nil, nil, &verifier.UnavailableError{RetryAfter: firstPause, Err: errBusy}
+	}
+	f := &flight{done: make(chan struct{})}
+	c.flights[h] = f
+	go i.call(context.WithoutCancel(ctx), f, h, token) // who started it ends it for nobody by hanging up
+	return f, nil, nil
+}
+
+// pausing is how long no call is made, 0 if one may be made now. c.mu is held.
+func (c *calls) pausing(now time.Time) time.Duration {
+	if wait := c.pauseUntil.Sub(now); wait > 0 && wait <= maxRetryAfter {
+		return wait
+	}
+	return 0
+}
+
+func (i *Introspector) call(ctx context.Context, f *flight, h lru.Hash, token string) {
+	ctx, cancel := context.WithTimeout(ctx, i.timeout)
+	defer cancel()
+	event := CallEvent{Issuer: i.issuer}
+	started := i.now()
+	v, err := i.introspect(ctx, h, token, started, &event)
+	now := i.now()
+	event.Duration = now.Sub(started)
+	if err != nil {
+		event.Err = err
+	} else {
+		v.asked = started
+		event.Active = v.claims != nil
+		i.memory.add(h, v)
+	}
+
+	i.calls.mu.Lock()
+	delete(i.calls.flights, h)
+	f.verdict, f.err = v, i.calls.settle(now, err)
+	i.calls.mu.Unlock()
+	close(f.done)
+
+	if i.called != nil {
+		i.called(ctx, event)
+	}
+}
+
+// settle learns from a call and makes its failure into what the caller gets: always an [verifier.UnavailableError], for
+// whatever happened the token may be good. c.mu is held.
+func (c *calls) settle(now time.Time, err error) error {
+	c.err = err
+	if err == nil {
+		c.failures, c.pauseUntil, c.answeredAt = 0, time.Time{}, now
+		return nil
+	}
+	f := &failure{err: err, endpoint: true}
+	errors.As(err, &f)
+	wait := min(f.retryAfter, maxRetryAfter)
+	if f.endpoint && c.pausing(now) == 0 { // calls that failed together are one failure
+		if c.failures++; c.failures >= patience {
+			d := min(lastPause, firstPause<<min(c.failures-patience, 5))
+			wait = max(wait, time.Duration(float64(d)*(1-pauseJitter*rand.Float64())))
+		}
+	}
+	if wait > 0 {
+		c.pauseUntil = now.Add(max(wait, c.pausing(now)))
+	}
+	return &verifier.UnavailableError{RetryAfter: max(firstPause, c.pausing(now)), Err: f.err}
+}
+
+// endpoint is where the calls go.
+type endpoint struct {
+	discover func(context.Context) (string, error) // nil: configured
+	turn     chan struct{}                         // holds one: who may ask for the URL
+
+	mu           sync.Mutex
+	url          string
+	discoveredAt time.Time
+	doubted      bool // the last call found nothing there
+}
+
+// locate returns the endpoint, discovering it where it isn't known, is known for long, or has led to nothing. An old one
+// serves where discovery fails.
+func (e *endpoint) locate(ctx context.Context, now time.Time, timeout time.Duration) (string, error) {
+	if url, good := e.known(now); good {
+		return url, nil
+	}
+	select {
+	case e.turn <- struct{}{}:
+		defer func() { <-e.turn }()
+	case <-ctx.Done():
+		return "", fmt.Errorf("waiting for discovery: %w", context.Cause(ctx))
+	}
+	old, good := e.known(now)
+	if good {
+		return old, nil
+	}
+	if old != "" { // it may still serve: leave it half of the time
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, timeout/2)
+		defer cancel()
+	}
+	found, err := e.discover(ctx)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	switch {
+	case err == nil:
+		e.url, e.discoveredAt, e.doubted = found, now, false
+	case old == "":
+		return "", err
+	}
+	return e.url, nil
+}
+
+func (e *endpoint) known(now time.Time) (url string, good bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.url, e.discover == nil || e.url != "" && !e.doubted && now.Sub(e.discoveredAt) < rediscoverAfter
+}
+
+func (e *endpoint) doubt() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.doubted = true
+}
