@@ -436,11 +436,11 @@ func TestIntrospectionTellsNoSecret(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := newServer(t)
 			s.answers(endpoint)
-			var out strings.Builder
+			var out, called strings.Builder
 			done := make(chan struct{})
 			cfg := s.config()
 			cfg.Auth = introspection.ClientSecretBasic("orders-api", secret)
-			cfg.Called = func(_ context.Context, e introspection.CallEvent) { fmt.Fprintf(&out, "%+v %#v\n", e, e); close(done) }
+			cfg.Called = func(_ context.Context, e introspection.CallEvent) { fmt.Fprintf(&called, "%+v %#v\n", e, e); close(done) }
 			cfg.Tokens.Hooks.Verified = func(_ context.Context, e verifier.VerifyEvent) { fmt.Fprintf(&out, "%+v\n", e) }
 			i, err := introspection.New(cfg)
 			if err != nil {
@@ -448,7 +448,7 @@ func TestIntrospectionTellsNoSecret(t *testing.T) {
 			}
 			_, err = i.Verify(t.Context(), token)
 			<-done
-			fmt.Fprintf(&out, "%v %+v %v %#v %s", err, cfg.Auth, cfg.Auth, cfg.Auth, cfg.Auth)
+			fmt.Fprintf(&out, "%s %v %+v %v %#v %s", called.String(), err, cfg.Auth, cfg.Auth, cfg.Auth, cfg.Auth)
 			for _, private := range []string{token, secret, "the%2Fsecret", "private@example.com", "b3JkZXJzLWFwaT"} {
 				if strings.Contains(out.String(), private) {
 					t.Errorf("%q is in %s", private, out.String())

@@ -194,3 +194,12 @@ func (s *server) introspector(t testing.TB, changes ...func(*introspection.Confi
 func signedAnswers(cfg *introspection.Config) { cfg.Signed = true }
 
 var _ verifier.TokenVerifier = (*introspection.Introspector)(nil)
+
+func body(r *http.Request) string {
+	b, _ := io.ReadAll(r.Body)
+	return string(b)
+}
+
+func response(status int, text string) *http.Response {
+	return &http.Response{StatusCode: status, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(text))}
+}

@@ -1,0 +1,5 @@
+//go:build race
+
+package introspection_test
+
+func init() { raceEnabled = true }
