@@ -372,3 +372,79 @@ func TestGetFails(t *testing.T) {
 	_, err = fetch.Get(t.Context(), fetch.NewClient(&files), "https://as.example.com/none", fetch.Validators{})
 	failure(t, err, "https://as.example.com/none", 404, "")
 }
+
+func post(t *testing.T, s *httptest.Server, path string) (*fetch.Answer, error) {
+	t.Helper()
+	return fetch.Post(t.Context(), fetch.NewClient(s.Client()), s.URL+path, url.Values{"token": {"a b&c"}}, http.Header{"Accept": {"application/json"}})
+}
+
+func TestPost(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{200, 204, 400, 401, 503} {
+		s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			if r.Method != "POST" || r.Header.Get("Content-Type") != "application/x-www-form-urlencoded" || r.Header.Get("Accept") != "application/json" || r.FormValue("token") != "a b&c" {
+				t.Errorf("%s %v", r.Method, r.Header)
+			}
+			w.Header().Set("Content-Type", "text/plain")
+			w.Header().Set("Retry-After", "7")
+			w.WriteHeader(status)
+			if status != 204 {
+				w.Write([]byte("body"))
+			}
+		})
+		a, err := post(t, s, "/")
+		if err != nil || a.Status != status || a.ContentType != "text/plain" || a.RetryAfter != 7*time.Second || status != 204 && string(a.Body) != "body" {
+			t.Errorf("%d: %+v, %v", status, a, err)
+		}
+	}
+}
+
+func TestPostFails(t *testing.T) {
+	t.Parallel()
+	reached := atomic.Int32{}
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/moved", "/found", "/other":
+			status := map[string]int{"/moved": 301, "/found": 302, "/other": 303}[r.URL.Path]
+			http.Redirect(w, r, "/here/", status)
+		case "/temporary":
+			http.Redirect(w, r, "/here/", 307)
+		case "/elsewhere":
+			http.Redirect(w, r, "https://other.example.com/", 307)
+		case "/loop":
+			http.Redirect(w, r, "/loop", 308)
+		case "/large":
+			w.Write(make([]byte, 64<<10+1))
+		case "/largest":
+			w.Write(make([]byte, 64<<10))
+		case "/here/":
+			reached.Add(1)
+			fmt.Fprint(w, r.Method, r.FormValue("token"))
+		default:
+			panic(http.ErrAbortHandler)
+		}
+	})
+	for _, tt := range []struct {
+		path   string
+		status int
+		says   string
+	}{
+		{"/moved", 0, "turn the POST into a GET"}, {"/found", 0, "turn the POST into a GET"}, {"/other", 0, "turn the POST into a GET"},
+		{"/elsewhere", 0, "another origin"}, {"/loop", 0, "more than 3 redirects"}, {"/large", 200, "larger than 65536 bytes"}, {"/gone", 0, "EOF"},
+	} {
+		_, err := post(t, s, tt.path)
+		failure(t, err, s.URL+tt.path, tt.status, tt.says)
+		if strings.Contains(err.Error(), "a b&c") || strings.Contains(err.Error(), "a+b") {
+			t.Errorf("the form is in %v", err)
+		}
+	}
+	if n := reached.Load(); n != 0 {
+		t.Errorf("%d redirects were followed", n)
+	}
+	if a, err := post(t, s, "/temporary"); err != nil || string(a.Body) != "POSTa b&c" {
+		t.Errorf("307 at the same origin: %v, %v", a, err)
+	}
+	if a, err := post(t, s, "/largest"); err != nil || len(a.Body) != 64<<10 {
+		t.Errorf("the largest body: %v", err)
+	}
+}

@@ -26,7 +26,7 @@ var update = flag.Bool("update", false, "write the golden files of the API anew"
 
 // public lists the packages whose documentation is a promise.
 var public = []string{
-	"scopes", "verifier", "verifier/verifiertest", "middleware", "adapters/echo", "adapters/gin",
+	"scopes", "verifier", "verifier/introspection", "verifier/verifiertest", "middleware", "adapters/echo", "adapters/gin",
 }
 
 // owners says where alone a third-party package may be imported; the last part of an entry is a file or a folder.
@@ -52,6 +52,7 @@ var layers = []struct {
 	{"internal/fetch", nil},
 	{"internal/lru", nil},
 	{"internal/ctxkey", nil},
+	{"internal/seam", nil},
 	{"verifier", []string{"scopes", "internal", "verifier"}},
 	{"middleware", []string{"scopes", "verifier", "internal"}},
 	{"adapters", []string{"scopes", "verifier", "middleware", "adapters"}},

@@ -135,7 +135,8 @@ func MutualTLS(clientID string, certificate *tls.Certificate) Auth {
 }
 
 // BearerToken sends an access token of this server's own, which token returns: one of the client-credentials grant, kept
-// until it expires and then renewed. token is called for each call to the endpoint, concurrently and with its deadline.
+// until it expires and then renewed. token is called for each call to the endpoint, concurrently and with its deadline,
+// which it must heed, or have a shorter one of its own.
 // The package's example shows it with golang.org/x/oauth2.
 func BearerToken(token func(context.Context) (string, error)) Auth {
 	var err error

@@ -440,7 +440,10 @@ func TestIntrospectionTellsNoSecret(t *testing.T) {
 			done := make(chan struct{})
 			cfg := s.config()
 			cfg.Auth = introspection.ClientSecretBasic("orders-api", secret)
-			cfg.Called = func(_ context.Context, e introspection.CallEvent) { fmt.Fprintf(&called, "%+v %#v\n", e, e); close(done) }
+			cfg.Called = func(_ context.Context, e introspection.CallEvent) {
+				fmt.Fprintf(&called, "%+v %#v\n", e, e)
+				close(done)
+			}
 			cfg.Tokens.Hooks.Verified = func(_ context.Context, e verifier.VerifyEvent) { fmt.Fprintf(&out, "%+v\n", e) }
 			i, err := introspection.New(cfg)
 			if err != nil {
