@@ -67,8 +67,11 @@ func (i *introspected) Discover(ctx context.Context) (string, error) {
 	return i.endpoint.discover(ctx, i.options.Discover...)
 }
 
-// Keys are ready when the answers' signatures can be verified: for start-up and for probes.
+// Keys tells of the keys that verify signed answers.
 func (i *introspected) Keys() Health { return i.answers.Health() }
+
+// WarmKeys fetches them.
+func (i *introspected) WarmKeys(ctx context.Context) error { return i.answers.Warm(ctx) }
 
 // Read runs the checks that look at claims alone.
 func (i *introspected) Read(ctx context.Context, answer string) (*Claims, error) {

@@ -1,6 +1,7 @@
 // Package interop holds no code, only tests: they run real authorization servers
-// (oidc-provider, glewlwyd and ory/hydra) and the example programs of this repository, get
-// tokens as a client gets them, and check what the programs answer.
+// (oidc-provider, ory/hydra, glewlwyd and django-oauth-toolkit) and the example programs
+// of this repository, get tokens as a client gets them, and check what the programs
+// answer.
 //
 // ./install.sh installs the servers. Then
 //

@@ -6,7 +6,6 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -20,8 +19,27 @@ import (
 // glewlwydSchema is where Debian's package has what its database begins with.
 const glewlwydSchema = "/usr/share/doc/glewlwyd/database/init.sqlite3.sql.gz"
 
-// startGlewlwyd runs glewlwyd with a new database. Its tokens are signed with ES256.
+// glewlwyd is Debian's, over https, with its tokens in a file: they outlive a restart. Its
+// tokens are signed with ES256. The client "api" may introspect, with a token of its own.
+type glewlwyd struct {
+	*process
+	authority         *authority
+	base              string // its URL
+	configFile        string
+	secret, apiSecret string
+	nonces            bool
+	configured        bool
+}
+
+// startGlewlwyd runs glewlwyd with a new database.
 func startGlewlwyd(t *testing.T, a *authority, secret string, nonces bool) (issuer string) {
+	t.Helper()
+	g := newGlewlwyd(t, a, secret, nonces)
+	g.start(t)
+	return g.issuer()
+}
+
+func newGlewlwyd(t *testing.T, a *authority, secret string, nonces bool) *glewlwyd {
 	t.Helper()
 	for _, command := range []string{"glewlwyd", "sqlite3"} {
 		if _, err := exec.LookPath(command); err != nil {
@@ -31,7 +49,10 @@ func startGlewlwyd(t *testing.T, a *authority, secret string, nonces bool) (issu
 	dir, port := t.TempDir(), freePort(t)
 	database := filepath.Join(dir, "glewlwyd.db")
 	createDatabase(t, database)
-	base := "https://127.0.0.1:" + port
+	g := &glewlwyd{
+		authority: a, base: "https://127.0.0.1:" + port, configFile: filepath.Join(dir, "glewlwyd.conf"),
+		secret: secret, apiSecret: rand.Text(), nonces: nonces,
+	}
 	config := fmt.Sprintf(`
 		port = %s
 		bind_address = "127.0.0.1"
@@ -56,15 +77,24 @@ func startGlewlwyd(t *testing.T, a *authority, secret string, nonces bool) (issu
 		secure_connection_pem_file = %q
 		hash_algorithm = "SHA512"
 		database = { type = "sqlite3"; path = %q; };
-	`, port, base, a.keyFile, a.certFile, database)
-	configFile := filepath.Join(dir, "glewlwyd.conf")
-	if err := os.WriteFile(configFile, []byte(config), 0o600); err != nil {
+	`, port, g.base, a.keyFile, a.certFile, database)
+	if err := os.WriteFile(g.configFile, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	startProcess(t, "glewlwyd", nil, "glewlwyd", "-c", configFile).waitFor(t, "an answer", a.answers(base+"/config"))
-	issuer = base + "/api/oidc"
-	configureGlewlwyd(t, a, base+"/api", issuer, secret, nonces)
-	return issuer
+	return g
+}
+
+func (g *glewlwyd) issuer() string { return g.base + "/api/oidc" }
+
+func (g *glewlwyd) start(t *testing.T) {
+	t.Helper()
+	g.process = startProcess(t, "glewlwyd", nil, "glewlwyd", "-c", g.configFile)
+	g.waitFor(t, "an answer", g.authority.answers(g.base+"/config"))
+	if !g.configured {
+		g.configure(t)
+		g.configured = true
+	}
+	g.waitFor(t, "its metadata", g.authority.answers(g.issuer()+"/.well-known/openid-configuration"))
 }
 
 func createDatabase(t *testing.T, file string) {
@@ -85,22 +115,22 @@ func createDatabase(t *testing.T, file string) {
 	}
 }
 
-// configureGlewlwyd makes the scope, the client and the OpenID Connect plugin, as its
+// configure makes the scopes, the clients and the OpenID Connect plugin, as its
 // administrator does.
-func configureGlewlwyd(t *testing.T, a *authority, api, issuer, secret string, nonces bool) {
+func (g *glewlwyd) configure(t *testing.T) {
 	t.Helper()
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	admin := &http.Client{Timeout: requestTimeout, Transport: a.client.Transport, Jar: jar}
+	admin := &http.Client{Timeout: requestTimeout, Transport: g.authority.client.Transport, Jar: jar}
 	post := func(path string, body map[string]any) {
 		t.Helper()
 		text, err := json.Marshal(body)
 		if err != nil {
 			t.Fatal(err)
 		}
-		resp, err := admin.Post(api+path, "application/json", bytes.NewReader(text))
+		resp, err := admin.Post(g.base+"/api"+path, "application/json", bytes.NewReader(text))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -110,41 +140,29 @@ func configureGlewlwyd(t *testing.T, a *authority, api, issuer, secret string, n
 		}
 	}
 	post("/auth/", map[string]any{"username": "admin", "password": "password"}) // those of a new database
-	post("/scope/", map[string]any{"name": readScope, "display_name": readScope, "password_required": false, "password_max_age": 0, "scheme": map[string]any{}})
-	post("/mod/plugin/", map[string]any{"module": "oidc", "name": "oidc", "display_name": "oidc", "enabled": true, "parameters": map[string]any{
-		"iss": issuer, "jwt-type": "rsa", "jwt-key-size": "256", "jwks-private": signingKeys(t), "jwks-show": true,
-		"access-token-duration": 300, "refresh-token-duration": 3600, "code-duration": 600, "refresh-token-rolling": true, "allow-non-oidc": true,
-		"auth-type-client-enabled": true, "auth-type-code-enabled": true, "auth-type-refresh-enabled": true,
-		"oauth-dpop-allowed": true, "oauth-dpop-iat-duration": 60, "oauth-dpop-nonce-mandatory": nonces, "oauth-dpop-nonce-counter": 10,
-		"resource-allowed": true, "resource-scope": map[string]any{readScope: []string{apiAudience}}, "resource-client-property": "resource", "resource-scope-and-client-property": false,
-	}})
-	post("/client/", map[string]any{
-		"client_id": clientID, "name": clientID, "confidential": true, "password": secret, "enabled": true, "scope": []string{readScope},
-		"authorization_type": []string{"client_credentials"}, "redirect_uri": []string{}, "token_endpoint_auth_method": []string{"client_secret_basic"},
-	})
-}
-
-// signingKeys is a private JWK set with a key for ES256.
-func signingKeys(t *testing.T) string {
-	t.Helper()
+	for _, scope := range []string{readScope, writeScope, "introspect"} {
+		post("/scope/", map[string]any{"name": scope, "display_name": scope, "password_required": false, "password_max_age": 0, "scheme": map[string]any{}})
+	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	private, err := key.Bytes()
-	if err != nil {
-		t.Fatal(err)
+	audiences := []string{apiAudience, otherAudience}
+	post("/mod/plugin/", map[string]any{"module": "oidc", "name": "oidc", "display_name": "oidc", "enabled": true, "parameters": map[string]any{
+		"iss": g.issuer(), "jwt-type": "rsa", "jwt-key-size": "256", "jwks-private": keySet(t, key, true), "jwks-show": true,
+		"access-token-duration": 300, "refresh-token-duration": 3600, "code-duration": 600, "refresh-token-rolling": true, "allow-non-oidc": true,
+		"auth-type-client-enabled": true, "auth-type-code-enabled": true, "auth-type-refresh-enabled": true,
+		"oauth-dpop-allowed": true, "oauth-dpop-iat-duration": 60, "oauth-dpop-nonce-mandatory": g.nonces, "oauth-dpop-nonce-counter": 10,
+		"introspection-revocation-allowed": true, "introspection-revocation-allow-target-client": true, "introspection-revocation-auth-scope": []string{"introspect"},
+		"resource-allowed": true, "resource-scope": map[string]any{readScope: audiences, writeScope: audiences}, "resource-client-property": "resource", "resource-scope-and-client-property": false,
+	}})
+	for _, client := range []struct {
+		id, secret string
+		scopes     []string
+	}{{clientID, g.secret, []string{readScope, writeScope}}, {"api", g.apiSecret, []string{"introspect"}}} {
+		post("/client/", map[string]any{
+			"client_id": client.id, "name": client.id, "confidential": true, "password": client.secret, "enabled": true, "scope": client.scopes,
+			"authorization_type": []string{"client_credentials"}, "redirect_uri": []string{}, "token_endpoint_auth_method": []string{"client_secret_basic"},
+		})
 	}
-	public, err := key.PublicKey.Bytes() // 4, x, y
-	if err != nil {
-		t.Fatal(err)
-	}
-	text := base64.RawURLEncoding.EncodeToString
-	set, err := json.Marshal(map[string]any{"keys": []map[string]string{{
-		"kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "kid": rand.Text(), "d": text(private), "x": text(public[1:33]), "y": text(public[33:]),
-	}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(set)
 }

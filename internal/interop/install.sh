@@ -2,9 +2,11 @@
 # Installs the authorization servers that these tests run:
 #
 #   oidc-provider   from npm, into node_modules beside this file
-#   glewlwyd        from Debian, and sqlite3 for its database
 #   ory/hydra       built from the Go module proxy, into
 #                   ${XDG_CACHE_HOME:-$HOME/.cache}/bearerguard/hydra-VERSION
+#   glewlwyd        from Debian, with sqlite3 to make its database
+#   django-oauth-toolkit
+#                   from Debian, for Debian's own /usr/bin/python3
 #
 # What is there already is left alone. The first run takes about two minutes
 # on two cores; nearly all of it is the hydra build.
@@ -50,13 +52,6 @@ install_oidc_provider() {
 	npm ci --no-audit --no-fund --ignore-scripts
 }
 
-# Where Debian starts a service that it installs, stop this one: the tests run their
-# own, each with a database of its own.
-install_glewlwyd() {
-	require glewlwyd glewlwyd
-	require sqlite3 sqlite3
-}
-
 install_hydra() {
 	dir=${XDG_CACHE_HOME:-$HOME/.cache}/bearerguard/hydra-$hydra_version
 	if [ -x "$dir/hydra" ]; then
@@ -84,6 +79,37 @@ install_hydra() {
 	echo "hydra: built in $dir"
 }
 
+# Debian's packages start no service here: the tests run the programs themselves.
+install_glewlwyd() {
+	without_services require glewlwyd glewlwyd
+	require sqlite3 sqlite3
+	echo "glewlwyd: installed"
+}
+
+install_django_oauth_toolkit() {
+	if ! /usr/bin/python3 -c 'import oauth2_provider' 2>/dev/null; then
+		[ "$(id -u)" -eq 0 ] || die "django-oauth-toolkit is missing: install python3-django-oauth-toolkit and run this again"
+		apt-get update -qq
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3-django-oauth-toolkit
+	fi
+	echo "django-oauth-toolkit: installed"
+}
+
+# without_services COMMAND...: runs it while no package may start its service.
+without_services() {
+	if [ "$(id -u)" -ne 0 ] || [ -e /usr/sbin/policy-rc.d ]; then
+		"$@"
+		return
+	fi
+	printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
+	chmod +x /usr/sbin/policy-rc.d
+	trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+	"$@"
+	rm -f /usr/sbin/policy-rc.d
+	trap - EXIT
+}
+
 install_oidc_provider
-install_glewlwyd
 install_hydra
+install_glewlwyd
+install_django_oauth_toolkit

@@ -3,6 +3,8 @@ package interop_test
 import (
 	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
@@ -84,8 +86,10 @@ func forEachServer(t *testing.T, test func(*testing.T, authServer)) {
 type oidcProvider struct {
 	*process
 	port, secret string
-	alg          string // of the tokens asked for
+	alg          string // of the tokens asked for, or opaque
 	apiKeys      string // for encrypted ones; may be empty
+	apiSecret    string // of its clients "api" and "api-post"
+	apiKey       *ecdsa.PrivateKey
 }
 
 func newOIDCProvider(t *testing.T) authServer {
@@ -95,7 +99,11 @@ func newOIDCProvider(t *testing.T) authServer {
 	if _, err := os.Stat("node_modules/oidc-provider"); err != nil {
 		missing(t, "the npm package oidc-provider")
 	}
-	return &oidcProvider{port: freePort(t), secret: rand.Text(), alg: "RS256"}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &oidcProvider{port: freePort(t), secret: rand.Text(), alg: "RS256", apiSecret: rand.Text() + " %+:/&=", apiKey: key}
 }
 
 func (p *oidcProvider) issuer() string  { return "http://127.0.0.1:" + p.port }
@@ -103,7 +111,10 @@ func (p *oidcProvider) profile() string { return "rfc9068" }
 
 func (p *oidcProvider) start(t *testing.T) {
 	t.Helper()
-	env := []string{"PORT=" + p.port, "CLIENT_ID=" + clientID, "CLIENT_SECRET=" + p.secret}
+	env := []string{
+		"PORT=" + p.port, "CLIENT_ID=" + clientID, "CLIENT_SECRET=" + p.secret,
+		"API_SECRET=" + p.apiSecret, "API_JWKS=" + keySet(t, p.apiKey, false),
+	}
 	if p.apiKeys != "" {
 		env = append(env, "API_KEYS="+p.apiKeys)
 	}
@@ -139,7 +150,10 @@ type hydra struct {
 	secret              string
 }
 
-func newHydra(t *testing.T) authServer {
+func newHydra(t *testing.T) authServer { return newHydraOf(t, "jwt") }
+
+// newHydraOf makes one whose access tokens are of a kind: jwt or opaque.
+func newHydraOf(t *testing.T, kind string) *hydra {
 	binary := hydraBinary(t)
 	if _, err := os.Stat(binary); err != nil {
 		missing(t, "hydra")
@@ -160,11 +174,11 @@ func newHydra(t *testing.T) authServer {
 			"admin": {"host": "127.0.0.1", "port": %s}
 		},
 		"urls": {"self": {"issuer": %q}},
-		"strategies": {"access_token": "jwt", "jwt": {"scope_claim": "list"}},
+		"strategies": {"access_token": %q, "jwt": {"scope_claim": "list"}},
 		"ttl": {"access_token": "5m"},
 		"sqa": {"opt_out": true},
 		"log": {"level": "warn"}
-	}`, rand.Text(), public, admin, h.publicURL)
+	}`, rand.Text(), public, admin, h.publicURL, kind)
 	if err := os.WriteFile(h.config, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -225,6 +239,11 @@ func (h *hydra) rotate(t *testing.T, alg string, old oldKeys) {
 // clientCredentials gets an access token as a back-end client does.
 func clientCredentials(t *testing.T, tokenURL, secret string, params url.Values, scopes []string) string {
 	t.Helper()
+	return clientCredentialsBy(t, httpClient, tokenURL, secret, params, scopes)
+}
+
+func clientCredentialsBy(t *testing.T, client *http.Client, tokenURL, secret string, params url.Values, scopes []string) string {
+	t.Helper()
 	config := clientcredentials.Config{
 		ClientID:       clientID,
 		ClientSecret:   secret,
@@ -233,7 +252,7 @@ func clientCredentials(t *testing.T, tokenURL, secret string, params url.Values,
 		EndpointParams: params,
 		AuthStyle:      oauth2.AuthStyleInHeader,
 	}
-	ctx := context.WithValue(t.Context(), oauth2.HTTPClient, httpClient)
+	ctx := context.WithValue(t.Context(), oauth2.HTTPClient, client)
 	token, err := config.Token(ctx)
 	if err != nil {
 		t.Fatalf("token from %s: %v", tokenURL, err)

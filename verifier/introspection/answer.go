@@ -26,6 +26,7 @@ type inside interface {
 	Read(ctx context.Context, answer string) (*verifier.Claims, error)
 	Open(ctx context.Context, answer string) (envelope *verifier.Claims, introspection string, err error)
 	Keys() verifier.Health
+	WarmKeys(context.Context) error
 }
 
 // introspect makes one call. It turns a panic of a caller's function or transport into a failure: it would end the
@@ -36,12 +37,19 @@ func (i *Introspector) introspect(ctx context.Context, h lru.Hash, token string,
 			v, err = nil, &failure{err: fmt.Errorf("asking the introspection endpoint panicked: %v", r), endpoint: true}
 		}
 	}()
-	answer, err := i.post(ctx, token, now, event)
+	accept := "application/json"
+	if i.signed {
+		accept = signedType // RFC 9701 section 4
+	}
+	answer, err := i.post(ctx, token, accept, now, event)
 	if err != nil {
 		return nil, &failure{err: err, endpoint: true}
 	}
 	event.Status = answer.Status
 	if answer.Status != http.StatusOK {
+		if i.signed && answer.Status == http.StatusBadRequest && len(answer.Body) == 0 && i.isInactive(ctx, token, now, event) {
+			return &verdict{err: ErrInactive}, nil
+		}
 		return i.refused(answer, event.URL)
 	}
 	text, envelope, err := i.open(ctx, answer, now)
@@ -60,18 +68,26 @@ func (i *Introspector) introspect(ctx context.Context, h lru.Hash, token string,
 	return v, nil
 }
 
-func (i *Introspector) post(ctx context.Context, token string, now time.Time, event *CallEvent) (*fetch.Answer, error) {
+// isInactive asks for an unsigned answer. Glewlwyd signs none about an inactive token: its answer is 400 and nothing.
+// What is unsigned is believed only where it refuses: whoever can forge it could cut the line as well.
+func (i *Introspector) isInactive(ctx context.Context, token string, now time.Time, event *CallEvent) bool {
+	answer, err := i.post(ctx, token, "application/json", now, event)
+	if err != nil || answer.Status != http.StatusOK {
+		return false
+	}
+	v, err := i.read(ctx, string(answer.Body))
+	return err == nil && v.err == ErrInactive
+}
+
+func (i *Introspector) post(ctx context.Context, token, accept string, now time.Time, event *CallEvent) (*fetch.Answer, error) {
 	var err error
 	if event.URL, err = i.endpoint.locate(ctx, now, i.timeout); err != nil {
 		return nil, err
 	}
 	r := &request{
 		form:   url.Values{"token": {token}, "token_type_hint": {"access_token"}}, // RFC 7662 section 2.1
-		header: http.Header{"Accept": {"application/json"}},
+		header: http.Header{"Accept": {accept}},
 		issuer: i.issuer, now: now,
-	}
-	if i.signed {
-		r.header.Set("Accept", signedType) // RFC 9701 section 4
 	}
 	if err := i.auth.add(ctx, r); err != nil {
 		return nil, err

@@ -161,18 +161,23 @@ var (
 	errNoToken = fmt.Errorf("%w: a character that no bearer token has (RFC 6750 section 2.1)", verifier.ErrMalformed)
 )
 
-// Warm makes one call, about a token that is made up, and reports whether endpoint and credentials are good: for
-// start-up. The error is a [*verifier.UnavailableError]; the Introspector heals by itself all the same.
+// Warm makes one call, about a token that is made up, and reports whether endpoint and credentials are good, and with
+// Signed the keys: for start-up. The error is a [*verifier.UnavailableError]; the Introspector heals by itself all the same.
 func (i *Introspector) Warm(ctx context.Context) error {
 	if i == nil || i.inside == nil {
 		return errZero
 	}
 	probe := rand.Text()
 	v, _, err := i.ask(ctx, hashOf(probe), probe, i.now())
-	if err == nil && v.err == nil {
-		err = &verifier.UnavailableError{Err: errors.New("the introspection endpoint calls a made-up token active: it would call every token so")}
+	switch {
+	case err != nil:
+		return err
+	case v.err == nil:
+		return &verifier.UnavailableError{Err: errors.New("the introspection endpoint calls a made-up token active: it would call every token so")}
+	case i.signed:
+		return i.inside.WarmKeys(ctx)
 	}
-	return err
+	return nil
 }
 
 // Health is what a readiness probe and an operator want to know of the endpoint.

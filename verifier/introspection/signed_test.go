@@ -205,6 +205,43 @@ func TestIntrospectionSignedReplay(t *testing.T) {
 	})
 }
 
+// TestIntrospectionSignedNot: glewlwyd's answer about an inactive token is 400 and nothing, unless an unsigned one is asked for.
+func TestIntrospectionSignedNot(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	for _, tt := range []struct {
+		name             string
+		signed, unsigned http.HandlerFunc
+		want             error
+		calls            int
+	}{
+		{"9701-5-3 inactive, unsigned", raw(400, ``), inactive, introspection.ErrInactive, 2},
+		{"active, unsigned", raw(400, ``), s.says(nil), verifier.ErrUnavailable, 2},
+		{"for another API, unsigned", raw(400, ``), s.says(obj{"aud": "x"}), verifier.ErrUnavailable, 2},
+		{"nothing either time", raw(400, ``), raw(400, ``), verifier.ErrUnavailable, 2},
+		{"401 the second time", raw(400, ``), raw(401, `{"active":false}`), verifier.ErrUnavailable, 2},
+		{"400 with a reason", raw(400, `{"error":"invalid_request"}`), inactive, verifier.ErrUnavailable, 1},
+		{"500", raw(500, ``), inactive, verifier.ErrUnavailable, 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s.answers(func(w http.ResponseWriter, r *http.Request) {
+				if r.Header.Get("Accept") == signedBy {
+					tt.signed(w, r)
+					return
+				}
+				tt.unsigned(w, r)
+			})
+			before := len(s.seen())
+			if claims, err := s.introspector(t, signedAnswers).Verify(t.Context(), opaque); !errors.Is(err, tt.want) || claims != nil {
+				t.Errorf("%v, want %v", err, tt.want)
+			}
+			if n := len(s.seen()) - before; n != tt.calls {
+				t.Errorf("%d calls, want %d", n, tt.calls)
+			}
+		})
+	}
+}
+
 // TestIntrospectionSignedKeys: the keys live as those of a Verifier do.
 func TestIntrospectionSignedKeys(t *testing.T) {
 	t.Parallel()
@@ -236,6 +273,18 @@ func TestIntrospectionSignedKeys(t *testing.T) {
 	if n := s.issuer.Requests().Keys; n > 3 {
 		t.Errorf("%d requests for keys", n)
 	}
+	s.answers(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Accept") == signedBy {
+			w.WriteHeader(400)
+			return
+		}
+		inactive(w, r)
+	})
+	warmed := s.introspector(t, signedAnswers)
+	if err := warmed.Warm(t.Context()); err != nil || !warmed.Health().Ready {
+		t.Errorf("warmed, but not ready: %v", err)
+	}
+	s.answers(s.signs(nil, nil, nil))
 	static := s.introspector(t, signedAnswers, func(c *introspection.Config) { c.Tokens.JWKS = s.issuer.Keys() })
 	if _, err := static.Verify(t.Context(), "c"); err != nil {
 		t.Errorf("configured keys: %v", err)
