@@ -405,14 +405,14 @@ func TestPostFails(t *testing.T) {
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/moved", "/found", "/other":
-			status := map[string]int{"/moved": 301, "/found": 302, "/other": 303}[r.URL.Path]
+			status := map[string]int{"/moved": http.StatusMovedPermanently, "/found": http.StatusFound, "/other": http.StatusSeeOther}[r.URL.Path]
 			http.Redirect(w, r, "/here/", status)
 		case "/temporary":
-			http.Redirect(w, r, "/here/", 307)
+			http.Redirect(w, r, "/here/", http.StatusTemporaryRedirect)
 		case "/elsewhere":
-			http.Redirect(w, r, "https://other.example.com/", 307)
+			http.Redirect(w, r, "https://other.example.com/", http.StatusTemporaryRedirect)
 		case "/loop":
-			http.Redirect(w, r, "/loop", 308)
+			http.Redirect(w, r, "/loop", http.StatusPermanentRedirect)
 		case "/large":
 			w.Write(make([]byte, 64<<10+1))
 		case "/largest":
