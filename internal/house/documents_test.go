@@ -13,8 +13,9 @@ import (
 
 // documentImports are the packages that the code of the README and of docs may use.
 var documentImports = map[string]string{
-	"http.": "net/http", "log.": "log", "errors.": "errors", "context.": "context", "echo.": "github.com/labstack/echo/v4", "gin.": "github.com/gin-gonic/gin",
+	"http.": "net/http", "log.": "log", "os.": "os", "time.": "time", "errors.": "errors", "context.": "context", "echo.": "github.com/labstack/echo/v4", "gin.": "github.com/gin-gonic/gin",
 	"verifier.": module + "/verifier", "middleware.": module + "/middleware", "scopes.": module + "/scopes",
+	"introspection.": module + "/verifier/introspection", "oauth2.": "golang.org/x/oauth2", "clientcredentials.": "golang.org/x/oauth2/clientcredentials",
 	"echoauth.": module + "/adapters/echo", "ginauth.": module + "/adapters/gin",
 }
 
