@@ -43,7 +43,7 @@ func (i *Introspector) introspect(ctx context.Context, h lru.Hash, token string,
 	}
 	answer, err := i.post(ctx, token, accept, now, event)
 	if err != nil {
-		return nil, &failure{err: err, endpoint: true}
+		return nil, &failure{err: err, endpoint: !answered(err)}
 	}
 	event.Status = answer.Status
 	if answer.Status != http.StatusOK {
@@ -93,10 +93,16 @@ func (i *Introspector) post(ctx context.Context, token, accept string, now time.
 		return nil, err
 	}
 	answer, err := fetch.Post(ctx, i.client, event.URL, r.form, r.header)
-	if err != nil {
+	if err != nil && !answered(err) {
 		i.endpoint.doubt()
 	}
 	return answer, err
+}
+
+// answered reports whether something came back, which could only not be read to its end.
+func answered(err error) bool {
+	e := (*fetch.Error)(nil)
+	return errors.As(err, &e) && e.Status != 0
 }
 
 // refused judges an answer that is not 200.

@@ -35,7 +35,12 @@ type request struct {
 }
 
 // String names the method and the client.
-func (a Auth) String() string { return fmt.Sprintf("%s(%q)", a.method, a.clientID) }
+func (a Auth) String() string {
+	if a.clientID == "" {
+		return a.method
+	}
+	return fmt.Sprintf("%s(%q)", a.method, a.clientID)
+}
 
 // GoString is String for %#v.
 func (a Auth) GoString() string { return a.String() }

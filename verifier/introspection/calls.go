@@ -136,16 +136,22 @@ func (c *calls) settle(now time.Time, err error) error {
 	f := &failure{err: err, endpoint: true}
 	errors.As(err, &f)
 	wait := min(f.retryAfter, maxRetryAfter)
-	if f.endpoint && c.pausing(now) == 0 { // calls that failed together are one failure
-		if c.failures++; c.failures >= patience {
-			d := min(lastPause, firstPause<<min(c.failures-patience, 5))
-			wait = max(wait, time.Duration(float64(d)*(1-pauseJitter*rand.Float64())))
-		}
+	if f.endpoint {
+		c.pauseUntil = now.Add(max(wait, c.pausing(now), c.pause(now)))
 	}
-	if wait > 0 {
-		c.pauseUntil = now.Add(max(wait, c.pausing(now)))
+	return &verifier.UnavailableError{RetryAfter: max(firstPause, wait, c.pausing(now)), Err: f.err}
+}
+
+// pause counts a failure and is how long no call is made for it. Calls that failed together are one failure. c.mu is held.
+func (c *calls) pause(now time.Time) time.Duration {
+	if c.pausing(now) > 0 {
+		return 0
 	}
-	return &verifier.UnavailableError{RetryAfter: max(firstPause, c.pausing(now)), Err: f.err}
+	if c.failures++; c.failures < patience {
+		return 0
+	}
+	d := min(lastPause, firstPause<<min(c.failures-patience, 5)) // 1, 2, 4, 8, 16, 30 seconds
+	return time.Duration(float64(d) * (1 - pauseJitter*rand.Float64()))
 }
 
 // endpoint is where the calls go.

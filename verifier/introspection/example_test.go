@@ -57,7 +57,7 @@ func ExampleBearerToken() {
 		return token.AccessToken, nil
 	})
 	fmt.Println(auth)
-	// Output: BearerToken("")
+	// Output: BearerToken
 }
 
 // An issuer that writes JWTs for some clients and opaque tokens for others.

@@ -316,16 +316,19 @@ func TestIntrospectionOfOneTokenThatFails(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	i := s.introspector(t)
-	for _, status := range []int{500, 400} {
-		s.answers(raw(status, ``))
+	for name, answer := range map[string]http.HandlerFunc{
+		"500": raw(500, ``), "400": raw(400, ``), "500-that-asks-for-a-pause": raw(500, ``, "Retry-After", "60"),
+		"too-much": raw(200, strings.Repeat("x", 64<<10+1)), "not-JSON": raw(200, "x"),
+	} {
+		s.answers(answer)
 		for range 5 {
 			if _, err := i.Verify(t.Context(), "poison"); !errors.Is(err, verifier.ErrUnavailable) {
 				t.Fatal(err)
 			}
 		}
 		s.answers(nil)
-		if _, err := i.Verify(t.Context(), fmt.Sprint("good", status)); err != nil {
-			t.Errorf("%d: %v", status, err)
+		if _, err := i.Verify(t.Context(), "good-"+name); err != nil {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
@@ -438,6 +441,9 @@ func TestIntrospectionWarmAndHealth(t *testing.T) {
 		t.Errorf("%d calls", n)
 	}
 	cold := s.introspector(t)
+	if h := cold.Health(); h.Ready || !h.AnsweredAt.IsZero() {
+		t.Errorf("ready from the start: %+v", h)
+	}
 	until(t, "ready without traffic", func() bool { return cold.Health().Ready })
 }
 

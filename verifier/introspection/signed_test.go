@@ -284,6 +284,12 @@ func TestIntrospectionSignedKeys(t *testing.T) {
 	if err := warmed.Warm(t.Context()); err != nil || !warmed.Health().Ready {
 		t.Errorf("warmed, but not ready: %v", err)
 	}
+	s.issuer.Down(503)
+	keyless := s.introspector(t, signedAnswers)
+	if err := keyless.Warm(t.Context()); !errors.Is(err, verifier.ErrUnavailable) || keyless.Health().Ready || keyless.Health().AnsweredAt.IsZero() {
+		t.Errorf("ready with an endpoint and no keys: %v, %+v", err, keyless.Health())
+	}
+	s.issuer.Up()
 	s.answers(s.signs(nil, nil, nil))
 	static := s.introspector(t, signedAnswers, func(c *introspection.Config) { c.Tokens.JWKS = s.issuer.Keys() })
 	if _, err := static.Verify(t.Context(), "c"); err != nil {
