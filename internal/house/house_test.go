@@ -26,7 +26,7 @@ var update = flag.Bool("update", false, "write the golden files of the API anew"
 
 // public lists the packages whose documentation is a promise.
 var public = []string{
-	"scopes", "verifier", "verifier/introspection", "verifier/verifiertest", "middleware", "adapters/echo", "adapters/gin",
+	"scopes", "verifier", "verifier/introspection", "verifier/verifiertest", "middleware", "adapters/echo", "adapters/gin", "verifier/revocation",
 }
 
 // owners says where alone a third-party package may be imported; the last part of an entry is a file or a folder.
