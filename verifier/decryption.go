@@ -16,7 +16,8 @@ import (
 // Accepted are RSA-OAEP-256, ECDH-ES (plain, or with A128KW or A256KW; P-256, P-384, P-521) and dir, each with A128GCM or A256GCM.
 // Not supported are compression, passwords, X25519 and an encrypted token inside another one. The header's cty must be
 // JWT, or one of the profile's types, as oidc-provider writes it; iss, sub and aud, where they stand in it too, must be those of
-// the claims (RFC 7519 section 5.3). Behind [Issuers] the header must name the issuer.
+// the claims (RFC 7519 section 5.3). Behind [Issuers] and [ResolveIssuers] the header must
+// name the issuer.
 //
 // Anybody can encrypt to a published key, and a token that can't be decrypted costs the attempt: a millisecond for RSA with
 // 2048 bits, a tenth of it for ECDH-ES with P-256. A good token that comes again costs neither.

@@ -375,6 +375,20 @@ func TestRememberedEncryptedTokens(t *testing.T) {
 			}
 		}
 	})
+	t.Run("many at once", func(t *testing.T) {
+		t.Parallel()
+		v := newVerifier(t, decrypting("rsa", "p256"), func(cfg *verifier.Config) { cfg.CacheSize = 2 })
+		tokens := []string{short, long, encrypt("p256", obj{"alg": "ECDH-ES+A128KW"}, good), encrypt("rsa", nil, good)}
+		var wg sync.WaitGroup
+		for i := range 32 {
+			wg.Go(func() {
+				if _, err := v.Verify(t.Context(), tokens[i%len(tokens)]); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+	})
 	t.Run("it grows old", func(t *testing.T) {
 		t.Parallel()
 		var now movable

@@ -17,7 +17,7 @@ var (
 // what was found and what was wanted, for operators: its text holds pieces of the token's claims and must not reach the client.
 // Most are found before the signature is looked at: errors.Is(err, ErrExpired) does not mean that the token was ever good.
 var (
-	ErrMalformed    error = &reason{"malformed", "malformed token"}               // no compact JWT, no strict JSON, over a limit, a claim of the wrong type
+	ErrMalformed    error = &reason{"malformed", "malformed token"}               // no compact JWT, one that can't be decrypted, no strict JSON, over a limit, a claim of the wrong type
 	ErrAlgorithm    error = &reason{"algorithm", "algorithm not accepted"}        // alg
 	ErrType         error = &reason{"type", "not an access token"}                // typ, and what the profile matches and forbids
 	ErrKeyNotFound  error = &reason{"key_not_found", "no such key at the issuer"} // kid
