@@ -54,9 +54,9 @@ func TestMetadata(t *testing.T) {
 		url  string
 		want string
 	}{
-		{"9728-2-01 9728-3-1 9728-3.1-1 9728-3.3-1 9728-5.1-1 a resource without a path", middleware.Config{Metadata: &middleware.Metadata{Resource: "https://api.example.com"}},
+		{"9728-2-01 9728-3.2-3 9728-3-1 9728-3.1-1 9728-3.3-1 9728-5.1-1 a resource without a path", middleware.Config{Metadata: &middleware.Metadata{Resource: "https://api.example.com"}},
 			"https://api.example.com/.well-known/oauth-protected-resource", `{"bearer_methods_supported":["header"],"resource":"https://api.example.com"}`},
-		{"9728-3.1-1 with a slash alone", middleware.Config{Metadata: &middleware.Metadata{Resource: "https://api.example.com/"}},
+		{"9728-3.1-1 9728-6-1 with a slash alone", middleware.Config{Metadata: &middleware.Metadata{Resource: "https://api.example.com/"}},
 			"https://api.example.com/.well-known/oauth-protected-resource", `{"bearer_methods_supported":["header"],"resource":"https://api.example.com/"}`},
 		{"BUG-210 9728-3-1 9728-3.3-2 with a path", middleware.Config{Metadata: &middleware.Metadata{Resource: "https://api.example.com:8443/mcp"}},
 			"https://api.example.com:8443/.well-known/oauth-protected-resource/mcp", `{"bearer_methods_supported":["header"],"resource":"https://api.example.com:8443/mcp"}`},
