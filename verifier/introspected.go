@@ -13,6 +13,24 @@ import (
 
 func init() {
 	seam.Introspected = func(config any, o seam.Options) (any, error) { return newIntrospected(config.(Config), o) }
+	seam.Decrypts = decrypts
+}
+
+// decrypts looks through what stands around a Verifier. What a resolver would say isn't known before it is asked.
+func decrypts(v any) bool {
+	switch v := v.(type) {
+	case *Verifier:
+		return v.decryption != nil
+	case *revocable:
+		return decrypts(v.next)
+	case *issuers:
+		for _, one := range v.byName {
+			if decrypts(one) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // introspected is what package introspection uses of this one.

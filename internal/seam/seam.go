@@ -6,6 +6,9 @@ package seam
 // interface that package introspection declares. Every mistake of the configuration is in the error.
 var Introspected func(config any, o Options) (any, error)
 
+// Decrypts is set by package verifier. It reports whether a verifier.TokenVerifier of that package takes encrypted tokens.
+var Decrypts func(tokenVerifier any) bool
+
 // Options are what package introspection adds to a verifier.Config.
 type Options struct {
 	MayLack  []string // "iss", "exp", "aud", "client_id" and names of Profile.Require

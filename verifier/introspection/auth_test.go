@@ -211,6 +211,7 @@ func TestIntrospectionOwnToken(t *testing.T) {
 	for name, token := range map[string]func(context.Context) (string, error){
 		"it can't be had":             func(context.Context) (string, error) { return "", errors.New("token endpoint: no route") },
 		"it is empty":                 func(context.Context) (string, error) { return "", nil },
+		"it would be two tokens":      func(context.Context) (string, error) { return "a, Bearer b", nil },
 		"it would be a second header": func(context.Context) (string, error) { return "a\r\nX-Admin: 1", nil },
 		"it never comes": func(ctx context.Context) (string, error) {
 			<-ctx.Done()
@@ -359,6 +360,36 @@ func TestIntrospectionByShape(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			if v, err := introspection.ByShape(tt.jwts, tt.opaque); v != nil || err == nil || !strings.Contains(err.Error(), tt.says) {
 				t.Errorf("%v, %v", v, err)
+			}
+		})
+	}
+}
+
+// TestIntrospectionByShapeOfEncryptedTokens: they are for who can read them.
+func TestIntrospectionByShapeOfEncryptedTokens(t *testing.T) {
+	t.Parallel()
+	const encrypted = "eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIn0..aa.bb.cc"
+	iss := verifiertest.NewIssuer(t)
+	plain, cfg := iss.Verifier(), iss.Config()
+	cfg.Decryption.Keys = []byte(`{"keys":[{"kty":"oct","k":"` + strings.Repeat("A", 43) + `"}]}`)
+	decrypting := must(verifier.New(cfg))
+	never := func(context.Context, *verifier.Claims) (bool, error) { return false, nil }
+	for name, tt := range map[string]struct {
+		jwts   verifier.TokenVerifier
+		opaque bool
+	}{
+		"a Verifier without keys":      {plain, true},
+		"a Verifier with keys":         {decrypting, false},
+		"with revocation":              {verifier.WithRevocation(decrypting, never), false},
+		"with revocation, no keys":     {verifier.WithRevocation(plain, never), true},
+		"behind Issuers":               {must(verifier.Issuers(decrypting)), false},
+		"behind Issuers, no keys":      {must(verifier.Issuers(plain)), true},
+		"a TokenVerifier of one's own": {verdict("own"), true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := must(introspection.ByShape(tt.jwts, verdict("opaque"))).Verify(t.Context(), encrypted)
+			if err == nil || (err.Error() == "opaque") != tt.opaque {
+				t.Errorf("%v, want to be opaque %v", err, tt.opaque)
 			}
 		})
 	}

@@ -127,10 +127,13 @@ func (i *Introspector) Verify(ctx context.Context, token string) (*verifier.Clai
 	if i == nil || i.inside == nil {
 		return nil, errZero
 	}
-	claims, cached, err := i.decide(ctx, token)
-	if i.hooks.Verified != nil {
-		i.hooks.Verified(ctx, verifier.VerifyEvent{Issuer: i.issuer, Claims: claims, Err: err, Cached: cached})
+	if i.hooks.Verified == nil {
+		claims, _, err := i.decide(ctx, token)
+		return claims, err
 	}
+	start := i.now()
+	claims, cached, err := i.decide(ctx, token)
+	i.hooks.Verified(ctx, verifier.VerifyEvent{Issuer: i.issuer, Claims: claims, Err: err, Cached: cached, Duration: i.now().Sub(start)})
 	return claims, err
 }
 

@@ -253,7 +253,9 @@ func TestIntrospectionTimeout(t *testing.T) {
 	g := newGate(s.says(nil))
 	s.answers(g.serve)
 	i := s.introspector(t, func(c *introspection.Config) { c.Timeout = 50 * time.Millisecond })
-	if _, err := i.Verify(t.Context(), opaque); !errors.Is(err, verifier.ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) {
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if _, err := i.Verify(ctx, opaque); !errors.Is(err, verifier.ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
 		t.Error(err)
 	}
 }

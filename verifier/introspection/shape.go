@@ -8,12 +8,14 @@ import (
 	"strings"
 
 	"github.com/bearerguard/bearerguard/internal/jose"
+	"github.com/bearerguard/bearerguard/internal/seam"
 	"github.com/bearerguard/bearerguard/verifier"
 )
 
 // ByShape sends each token to the one of two verifiers that its shape suggests: what looks like a signed JWT to jwts,
-// everything else to opaque, encrypted tokens (JWE) among them. It is for authorization servers that issue both, and for
-// the time in which one changes to the other.
+// everything else to opaque. Encrypted tokens (JWE) go to jwts where that is a [verifier.Verifier] with a Decryption, alone, behind
+// [verifier.Issuers] or [verifier.WithRevocation]; else they are opaque. It is for authorization servers that issue both,
+// and for the time in which one changes to the other.
 //
 // The sender of a token chooses its shape, so both must be for tokens that this API accepts; neither is asked about
 // what the other has refused. A JWT is then good until it expires or its key is withdrawn. For routes where
@@ -34,13 +36,16 @@ func ByShape(jwts, opaque verifier.TokenVerifier) (verifier.TokenVerifier, error
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	return &byShape{jwts, opaque}, nil
+	return &byShape{jwts, opaque, seam.Decrypts(jwts)}, nil
 }
 
-type byShape struct{ jwts, opaque verifier.TokenVerifier }
+type byShape struct {
+	jwts, opaque verifier.TokenVerifier
+	decrypts     bool // jwts does
+}
 
 func (s *byShape) Verify(ctx context.Context, token string) (*verifier.Claims, error) {
-	if looksLikeJWT(token) {
+	if looksLikeJWT(token) || s.decrypts && jose.IsEncrypted(token) {
 		return s.jwts.Verify(ctx, token)
 	}
 	return s.opaque.Verify(ctx, token)
