@@ -91,7 +91,10 @@ func newServer(cfg verifier.Config, resource string) (http.Handler, error) {
 		return &mcp.CallToolResult{Content: []mcp.Content{&mcp.TextContent{Text: "you are " + claims.ClientID() + ", and may " + claims.Scopes().String()}}}, nil, nil
 	})
 	mux := http.NewServeMux()
-	mux.Handle("/mcp", guard.RequireScope("notes:read")(mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return notes }, nil)))
+	// Each request is decided by its own token, so it needs no session; one that is kept would have to be bound to its caller, for
+	// whoever learned its id could use it with a token of his own.
+	stateless := &mcp.StreamableHTTPOptions{Stateless: true}
+	mux.Handle("/mcp", guard.RequireScope("notes:read")(mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return notes }, stateless)))
 	mux.Handle(guard.Metadata())
 	return mux, nil
 }
@@ -115,9 +118,12 @@ func callTool(ctx context.Context, endpoint string, client *http.Client, id, sec
 	if err != nil {
 		return "", err
 	}
-	text, ok := result.Content[0].(*mcp.TextContent)
-	if !ok || result.IsError {
+	if result.IsError || len(result.Content) == 0 {
 		return "", fmt.Errorf("the tool failed: %+v", result)
+	}
+	text, ok := result.Content[0].(*mcp.TextContent)
+	if !ok {
+		return "", fmt.Errorf("the tool answers a %T", result.Content[0])
 	}
 	return text.Text, nil
 }
