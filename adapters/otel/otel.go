@@ -14,10 +14,12 @@
 //	bearerguard.keys.age               gauge, s: since the keys were last fetched or confirmed
 //	bearerguard.keys.usable            gauge, {key}
 //	bearerguard.ready                  gauge, 1 or 0: whether tokens can be verified
+//	bearerguard.introspection.duration histogram, s: of a call to the introspection endpoint, by bearerguard.active; error.type if it told nothing
+//	bearerguard.replay.checks          counter, {proof}: DPoP proofs that a store was asked about; bearerguard.outcome is first, again or error
 //
-// All but the first have the configured issuer as bearerguard.issuer, and decisions have http.route where the mux of net/http
+// All but the first and the last have the configured issuer as bearerguard.issuer, and decisions have http.route where the mux of net/http
 // matched a pattern. error.type is one of the codes of [verifier.Reason] and [middleware.Denial.Reason]: no attribute has a value
-// that a client can choose. Attempts to get keys are spans too, children of the span of the request that caused them.
+// that a client can choose. Attempts to get keys and calls of introspection are spans too, children of the span of the request that caused them.
 package otelauth
 
 import (
@@ -36,6 +38,7 @@ import (
 
 	"github.com/bearerguard/bearerguard/middleware"
 	"github.com/bearerguard/bearerguard/verifier"
+	"github.com/bearerguard/bearerguard/verifier/introspection"
 )
 
 const scope = "github.com/bearerguard/bearerguard/adapters/otel"
@@ -58,6 +61,8 @@ type Telemetry struct {
 	age          metric.Float64ObservableGauge
 	usable       metric.Int64ObservableGauge
 	ready        metric.Int64ObservableGauge
+	introspected metric.Float64Histogram
+	replays      metric.Int64Counter
 
 	decided  sync.Map // of decision: metric.AddOption
 	verified sync.Map // of verification: metric.RecordOption
@@ -76,7 +81,7 @@ func New(cfg Config) (*Telemetry, error) {
 	}
 	m := cfg.MeterProvider.Meter(scope)
 	t := &Telemetry{meter: m, tracer: cfg.TracerProvider.Tracer(scope), now: cfg.Now}
-	var errs [6]error
+	var errs [8]error
 	t.decisions, errs[0] = m.Int64Counter("bearerguard.decisions", metric.WithUnit("{decision}"), metric.WithDescription("Requests that a guard decided."))
 	// From a remembered token, under a microsecond, to one that waited for keys.
 	t.verification, errs[1] = m.Float64Histogram("bearerguard.verification.duration", metric.WithUnit("s"), metric.WithDescription("Time that the verification of a token took."),
@@ -86,6 +91,9 @@ func New(cfg Config) (*Telemetry, error) {
 	t.age, errs[3] = m.Float64ObservableGauge("bearerguard.keys.age", metric.WithUnit("s"), metric.WithDescription("Time since the issuer's keys were last fetched or confirmed."))
 	t.usable, errs[4] = m.Int64ObservableGauge("bearerguard.keys.usable", metric.WithUnit("{key}"), metric.WithDescription("Keys that tokens are verified with."))
 	t.ready, errs[5] = m.Int64ObservableGauge("bearerguard.ready", metric.WithDescription("Whether tokens can be verified: 1 or 0."))
+	t.introspected, errs[6] = m.Float64Histogram("bearerguard.introspection.duration", metric.WithUnit("s"), metric.WithDescription("Time that a call to the introspection endpoint took."),
+		metric.WithExplicitBucketBoundaries(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5))
+	t.replays, errs[7] = m.Int64Counter("bearerguard.replay.checks", metric.WithUnit("{proof}"), metric.WithDescription("DPoP proofs that a replay store was asked about."))
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, fmt.Errorf("otelauth: %w", err)
 	}
@@ -136,28 +144,60 @@ func (t *Telemetry) onVerified(ctx context.Context, e verifier.VerifyEvent) {
 	t.verification.Record(ctx, e.Duration.Seconds(), option.([]metric.RecordOption)...)
 }
 
-// onFetched is told when an attempt is over: the span is made after the fact.
 func (t *Telemetry) onFetched(ctx context.Context, e verifier.FetchEvent) {
-	attrs := []attribute.KeyValue{issuer(e.Issuer)}
-	end := time.Now()
-	_, span := t.tracer.Start(ctx, "bearerguard fetch keys", trace.WithSpanKind(trace.SpanKindClient), trace.WithTimestamp(end.Add(-e.Duration)), trace.WithAttributes(
-		issuer(e.Issuer), attribute.String("url.full", e.URL), attribute.Int("bearerguard.keys.usable", e.Keys), attribute.Int("bearerguard.keys.skipped", e.Skipped),
-		attribute.Bool("bearerguard.keys.not_modified", e.NotModified)))
-	if e.Err != nil {
-		kind := attribute.String("error.type", fetchError(e.Err))
-		attrs = append(attrs, kind)
-		span.SetAttributes(kind)
-		span.SetStatus(codes.Error, e.Err.Error())
-	}
-	span.End(trace.WithTimestamp(end))
-	t.fetch.Record(ctx, e.Duration.Seconds(), metric.WithAttributes(attrs...))
+	attrs := t.after(ctx, "bearerguard fetch keys", e.URL, e.Duration, e.Err, issuer(e.Issuer), attribute.Int("bearerguard.keys.usable", e.Keys),
+		attribute.Int("bearerguard.keys.skipped", e.Skipped), attribute.Bool("bearerguard.keys.not_modified", e.NotModified))
+	t.fetch.Record(ctx, e.Duration.Seconds(), metric.WithAttributes(append(attrs, issuer(e.Issuer))...))
 }
 
-func fetchError(err error) string {
+// OnCalled is for introspection.Config.Called.
+func (t *Telemetry) OnCalled(ctx context.Context, e introspection.CallEvent) {
+	attrs := t.after(ctx, "bearerguard introspect", e.URL, e.Duration, e.Err, issuer(e.Issuer), attribute.Bool("bearerguard.active", e.Active),
+		attribute.Int("http.response.status_code", e.Status))
+	t.introspected.Record(ctx, e.Duration.Seconds(), metric.WithAttributes(append(attrs, issuer(e.Issuer), attribute.Bool("bearerguard.active", e.Active))...))
+}
+
+// after makes the span of a call that is over, and returns how it failed, if it did.
+func (t *Telemetry) after(ctx context.Context, name, url string, took time.Duration, err error, attrs ...attribute.KeyValue) (failed []attribute.KeyValue) {
+	end := time.Now()
+	_, span := t.tracer.Start(ctx, name, trace.WithSpanKind(trace.SpanKindClient), trace.WithTimestamp(end.Add(-took)), trace.WithAttributes(append(attrs, attribute.String("url.full", url))...))
+	if err != nil {
+		failed = []attribute.KeyValue{attribute.String("error.type", errorType(err))}
+		span.SetAttributes(failed...)
+		span.SetStatus(codes.Error, err.Error())
+	}
+	span.End(trace.WithTimestamp(end))
+	return failed
+}
+
+func errorType(err error) string {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return "timeout"
 	}
 	return "_OTHER"
+}
+
+// Replay counts what a store of DPoP proofs is asked, for middleware.DPoP.Replay. Guards that share a store share what this returns.
+func (t *Telemetry) Replay(store middleware.ReplayStore) middleware.ReplayStore {
+	return &replayStore{store, t}
+}
+
+type replayStore struct {
+	store middleware.ReplayStore
+	t     *Telemetry
+}
+
+func (s *replayStore) Once(ctx context.Context, key string, until time.Time) (bool, error) {
+	first, err := s.store.Once(ctx, key, until)
+	outcome := "again"
+	switch {
+	case err != nil:
+		outcome = "error"
+	case first:
+		outcome = "first"
+	}
+	s.t.replays.Add(ctx, 1, metric.WithAttributes(attribute.String("bearerguard.outcome", outcome)))
+	return first, err
 }
 
 func issuer(name string) attribute.KeyValue { return attribute.String("bearerguard.issuer", name) }

@@ -2,6 +2,8 @@ package otelauth_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -19,6 +21,7 @@ import (
 	otelauth "github.com/bearerguard/bearerguard/adapters/otel"
 	"github.com/bearerguard/bearerguard/middleware"
 	"github.com/bearerguard/bearerguard/verifier"
+	"github.com/bearerguard/bearerguard/verifier/introspection"
 	"github.com/bearerguard/bearerguard/verifier/verifiertest"
 )
 
@@ -222,6 +225,47 @@ func TestSpans(t *testing.T) {
 	}
 	if points := o.collect(t); points[`bearerguard.keys.fetch.duration{bearerguard.issuer=ISSUER,error.type=_OTHER}`] != 1 {
 		t.Errorf("%v", points)
+	}
+}
+
+// once is a ReplayStore that answers in turn.
+type once struct{ answers []any }
+
+func (o *once) Once(context.Context, string, time.Time) (bool, error) {
+	answer := o.answers[0]
+	o.answers = o.answers[1:]
+	if err, ok := answer.(error); ok {
+		return false, err
+	}
+	return answer.(bool), nil
+}
+
+func TestReplayAndIntrospection(t *testing.T) {
+	t.Parallel()
+	o := observe(t)
+	store := o.telemetry.Replay(&once{[]any{true, true, false, errors.New("away")}})
+	for range 4 {
+		store.Once(t.Context(), "a-key", time.Now())
+	}
+	o.telemetry.OnCalled(t.Context(), introspection.CallEvent{Issuer: o.issuer.URL(), URL: "https://as.example.com/introspect", Status: 200, Duration: time.Second, Active: true})
+	o.telemetry.OnCalled(t.Context(), introspection.CallEvent{Issuer: o.issuer.URL(), Duration: time.Second, Err: fmt.Errorf("no answer: %w", context.DeadlineExceeded)})
+	points := o.collect(t)
+	for name, want := range map[string]float64{
+		`bearerguard.replay.checks{bearerguard.outcome=first}`: 2, `bearerguard.replay.checks{bearerguard.outcome=again}`: 1, `bearerguard.replay.checks{bearerguard.outcome=error}`: 1,
+		`bearerguard.introspection.duration{bearerguard.active=true,bearerguard.issuer=ISSUER}`:                     1,
+		`bearerguard.introspection.duration{bearerguard.active=false,bearerguard.issuer=ISSUER,error.type=timeout}`: 1,
+	} {
+		if points[name] != want {
+			t.Errorf("%s = %v, want %v", name, points[name], want)
+		}
+		delete(points, name)
+	}
+	if len(points) > 0 {
+		t.Errorf("more: %v", points)
+	}
+	spans := o.spans.Ended()
+	if len(spans) != 2 || spans[0].Name() != "bearerguard introspect" || spans[1].Status().Code != codes.Error || spans[0].EndTime().Sub(spans[0].StartTime()) != time.Second {
+		t.Errorf("%d spans", len(spans))
 	}
 }
 
