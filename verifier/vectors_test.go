@@ -1,11 +1,12 @@
 package verifier_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
-
 	"testing"
 
 	"github.com/bearerguard/bearerguard/verifier"
@@ -96,5 +97,95 @@ func TestMicrosoftsSample(t *testing.T) {
 	}
 	if want := []string{"expiry", "key"}; !slices.Equal(failed, want) {
 		t.Errorf("failed %q, want %q", failed, want)
+	}
+}
+
+// foreign is a token that somebody made, as a Bearer token would be, and the key that came with it.
+type foreign struct {
+	name  string
+	keys  json.RawMessage // a key, a set, or none
+	token string
+}
+
+// wycheproof is a file of tokens, signed or encrypted. A token that is an object is taken for its JSON text.
+func wycheproof(t *testing.T, file string) (tokens []foreign) {
+	t.Helper()
+	var content struct {
+		TestGroups []struct {
+			Public, Private json.RawMessage
+			Tests           []struct {
+				TcID     int
+				JWS, JWE json.RawMessage
+			}
+		}
+	}
+	if err := json.Unmarshal(vectors(t, "vectors", "wycheproof", file), &content); err != nil {
+		t.Fatal(err)
+	}
+	for _, g := range content.TestGroups {
+		for _, c := range g.Tests {
+			raw := slices.Concat(c.JWS, c.JWE) // one of them
+			f := foreign{fmt.Sprintf("%s %d", file, c.TcID), g.Public, string(raw)}
+			if f.keys == nil {
+				f.keys = g.Private
+			}
+			_ = json.Unmarshal(raw, &f.token)
+			tokens = append(tokens, f)
+		}
+	}
+	return tokens
+}
+
+// readers are two verifiers that know the keys of a foreign token, so far as they can: one that reads signed tokens, and
+// one that reads encrypted ones and is nil where the keys are not for that.
+func (f foreign) readers() (signed, encrypted *verifier.Verifier) {
+	set := f.keys
+	if !bytes.Contains(set, []byte(`"keys"`)) {
+		set = json.RawMessage(`{"keys":[` + string(set) + `]}`)
+	}
+	cfg := verifier.Config{Issuer: issuer, JWKS: set, Profile: plain, DangerouslyAcceptAnyAudience: true, Now: clock}
+	signed, err := verifier.New(cfg)
+	if err != nil { // none of them verifies
+		cfg.JWKS = published()
+		signed = must(verifier.New(cfg))
+	}
+	cfg.Decryption.Keys = set
+	encrypted, _ = verifier.New(cfg)
+	return signed, encrypted
+}
+
+// TestWycheproofsTokens: none of them holds claims, so a verifier refuses each, and where it has no keys for decryption it
+// says of five parts that they are encrypted.
+func TestWycheproofsTokens(t *testing.T) {
+	t.Parallel()
+	total, encrypted, decrypting := 0, 0, 0
+	for file, cases := range map[string]int{"json_web_signature_test.json": 401, "json_web_key_test.json": 26, "json_web_encryption_test.json": 139, "json_web_crypto_test.json": 83} {
+		tokens := wycheproof(t, file)
+		if len(tokens) != cases {
+			t.Errorf("%s: %d cases, there were %d", file, len(tokens), cases)
+		}
+		for _, f := range tokens {
+			total++
+			without, with := f.readers()
+			_, err := without.Verify(t.Context(), f.token)
+			if !errors.Is(err, verifier.ErrInvalidToken) {
+				t.Errorf("%s: %v", f.name, err)
+			}
+			if strings.Count(f.token, ".") != 4 {
+				continue
+			}
+			encrypted++
+			if !errors.Is(err, verifier.ErrMalformed) || !strings.Contains(err.Error(), "encrypted") {
+				t.Errorf("%s: %v doesn't say that it is encrypted", f.name, err)
+			}
+			if with != nil {
+				decrypting++
+				refused(t, with, f.token, verifier.ErrMalformed)
+			}
+		}
+	}
+	// Of the 173 encrypted ones the others are JSON or have lost a part.
+	if total != 649 || encrypted != 151 || decrypting != 48 {
+		t.Errorf("%d tokens, %d of them encrypted, %d with a key for that; there were 649, 151 and 48", total, encrypted, decrypting)
 	}
 }

@@ -2,6 +2,7 @@ package jose_test
 
 import (
 	"encoding/json"
+	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -88,7 +89,7 @@ func TestWycheproofSignatures(t *testing.T) {
 			}
 		}
 	}
-	if cases < 401 || accepted != 26 {
+	if cases != 401 || accepted != 26 {
 		t.Errorf("%d cases, %d accepted; there were 401 and 26", cases, accepted)
 	}
 }
@@ -102,7 +103,12 @@ func TestWycheproofKeys(t *testing.T) {
 		name     string
 		cases    int
 		accepted []int
-	}{{"json_web_key_test.json", 26, []int{5, rocaOfKeys}}, {"json_web_crypto_test.json", 49, []int{18, 33, rocaOfCrypto}}} {
+		usable   func(id int) bool // whether the case has a key that can verify anything
+	}{
+		// The first case has an elliptic key; the secret beside it is passed over.
+		{"json_web_key_test.json", 26, []int{5, rocaOfKeys}, func(id int) bool { return id == 1 || id == 5 || id == rocaOfKeys }},
+		{"json_web_crypto_test.json", 49, []int{18, 33, rocaOfCrypto}, func(id int) bool { return 18 <= id && id <= 47 }},
+	} {
 		var file struct {
 			TestGroups []struct {
 				Public, Private json.RawMessage
@@ -126,18 +132,22 @@ func TestWycheproofKeys(t *testing.T) {
 			if set, err := jose.KeySet(key); err == nil {
 				keys = set
 			}
+			good, _, _ := usable(t, key)
 			for _, c := range g.Tests {
 				if c.JWS == nil {
 					continue // an encrypted one
 				}
 				cases++
+				if (good > 0) != tt.usable(c.TcID) {
+					t.Errorf("%s: %d %s (%s): %d usable keys", tt.name, c.TcID, c.Comment, c.Result, good)
+				}
 				token := string(c.JWS) // the JSON serialization
 				if _ = json.Unmarshal(c.JWS, &token); signed(keys, token) != slices.Contains(tt.accepted, c.TcID) {
 					t.Errorf("%s: %d %s (%s): accepted is %v", tt.name, c.TcID, c.Comment, c.Result, signed(keys, token))
 				}
 			}
 		}
-		if cases < tt.cases {
+		if cases != tt.cases {
 			t.Errorf("%s: %d cases, there were %d", tt.name, cases, tt.cases)
 		}
 	}
@@ -151,6 +161,17 @@ func TestJoserfc(t *testing.T) {
 	}
 	if err := json.Unmarshal(vectors(t, "joserfc", "keys", "public-pems.json"), &pems); err != nil {
 		t.Fatal(err)
+	}
+	var loaded []string
+	for name, key := range pems.Keys {
+		if _, err := jose.ParseKey(key.JWK); err == nil {
+			loaded = append(loaded, name)
+		}
+	}
+	slices.Sort(loaded)
+	// secp256k1 and Ed448 are no curves of ours.
+	if want := []string{"ec-p256-public.pem", "ec-p384-public.pem", "ec-p512-public.pem", "rsa-openssl-public.pem"}; len(pems.Keys) != 6 || !slices.Equal(loaded, want) {
+		t.Errorf("of %d keys %v are usable, want %v", len(pems.Keys), loaded, want)
 	}
 	cases, accepted := 0, 0
 	for _, name := range []string{"jws_examples.json", "jws_rfc7520.json", "jws_rfc7797.json", "jwt_use_jws.json"} {
@@ -214,5 +235,105 @@ func TestSpringsSignatures(t *testing.T) {
 	}
 	if good != 10 {
 		t.Errorf("%d good signatures, there were 10", good)
+	}
+}
+
+// printed is a signed token of a document, in each form that it has, and the keys beside it.
+type printed struct {
+	keys           [][]byte
+	compact, other []string
+}
+
+// bundled are those of RFC 7515 and RFC 7520, by their section.
+func bundled(t *testing.T, tokens map[string]*printed) {
+	t.Helper()
+	var bundle struct{ Files map[string]string }
+	if err := json.Unmarshal(vectors(t, "rfc7515-7517-7638", "latchset-jose-vectors.json"), &bundle); err != nil {
+		t.Fatal(err)
+	}
+	for file, text := range bundle.Files {
+		kind := path.Ext(file)
+		name := strings.TrimSuffix(file, kind)
+		if !strings.HasPrefix(kind, ".jws") {
+			continue
+		}
+		p := tokens[name]
+		if p == nil {
+			p = &printed{keys: [][]byte{[]byte(bundle.Files[name+".jwk"])}}
+			if set, err := jose.KeySet([]byte(bundle.Files[name+".jwkset"])); err == nil {
+				p.keys = set
+			}
+			tokens[name] = p
+		}
+		if text = strings.TrimSpace(text); kind == ".jwsc" {
+			p.compact = append(p.compact, text)
+		} else {
+			p.other = append(p.other, text)
+		}
+	}
+}
+
+// cookbook are those of RFC 7520, RFC 7797 and RFC 8037, from the examples that the working group keeps, by their file.
+func cookbook(t *testing.T, tokens map[string]*printed) {
+	t.Helper()
+	for _, name := range []string{
+		"jws/4_1.rsa_v15_signature", "jws/4_2.rsa-pss_signature", "jws/4_3.ecdsa_signature", "jws/4_4.hmac-sha2_integrity_protection", "jws/4_5.signature_with_detached_content",
+		"jws/4_6.protecting_specific_header_fields", "jws/4_7.protecting_content_only", "jws/4_8.multiple_signatures", "curve25519/jws", "rfc7797/4.2.hmac-sha2_b64_false", "rfc7797/hmac-sha2_b64_false",
+	} {
+		var v struct {
+			Input  struct{ Key json.RawMessage }
+			Output struct {
+				Compact string
+				JSON    json.RawMessage
+				Flat    json.RawMessage `json:"json_flat"`
+			}
+		}
+		if err := json.Unmarshal(vectors(t, "rfc7520-cookbook", name+".json"), &v); err != nil {
+			t.Fatal(err)
+		}
+		p := &printed{keys: [][]byte{v.Input.Key}}
+		if set, err := jose.KeySet([]byte(`{"keys":` + string(v.Input.Key) + `}`)); err == nil {
+			p.keys = set // one of several signers
+		}
+		if v.Output.Compact != "" {
+			p.compact = []string{v.Output.Compact}
+		}
+		for _, text := range []json.RawMessage{v.Output.JSON, v.Output.Flat} {
+			if text != nil {
+				p.other = append(p.other, string(text))
+			}
+		}
+		tokens[name] = p
+	}
+}
+
+// TestTokensOfTheRFCs: good is the compact form of what one public key signed. HMAC, "none", a payload that is elsewhere or
+// unencoded, and JSON are refused (RFC 7519 section 1: a JWT is compact).
+func TestTokensOfTheRFCs(t *testing.T) {
+	t.Parallel()
+	tokens := map[string]*printed{}
+	bundled(t, tokens)
+	cookbook(t, tokens)
+	good := []string{"rfc7515_A.2", "rfc7515_A.3", "rfc7515_A.4", "rfc7520_4.1", "rfc7520_4.2", "rfc7520_4.3", "jws/4_1.rsa_v15_signature", "jws/4_2.rsa-pss_signature", "jws/4_3.ecdsa_signature", "curve25519/jws"}
+	compact, other := 0, 0
+	for name, p := range tokens {
+		if len(p.keys) == 0 {
+			t.Errorf("%s: no keys", name)
+		}
+		for _, token := range p.compact {
+			compact++
+			if got := signed(p.keys, token); got != slices.Contains(good, name) {
+				t.Errorf("%s: accepted is %v", name, got)
+			}
+		}
+		for _, token := range p.other {
+			other++
+			if signed(p.keys, token) {
+				t.Errorf("%s: JSON is accepted", name)
+			}
+		}
+	}
+	if compact != 17 || other != 38 {
+		t.Errorf("%d compact tokens and %d in JSON, there were 17 and 38", compact, other)
 	}
 }
