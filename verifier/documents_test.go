@@ -92,7 +92,14 @@ func TestDiscoveryDocumentsThatOthersMade(t *testing.T) {
 		{"vectors/azuread-identitymodel/OpenIdConnectMetadata2.json", sts, "sts.windows.net2"},
 		{"vectors/azuread-identitymodel/OpenIdConnectMetadataEnd2EndEC.json", sts, `jwks_uri "JsonWebKeySetEnd2EndEC.json" is not an absolute URL`}, // with a BOM
 		{"vectors/azuread-identitymodel/OpenIdConnectMetadataJsonWebKeySetBadUri.json", sts, `jwks_uri "OidcKeySetBadMetadata.json" is not an absolute URL`},
+		{"vectors/azuread-identitymodel/OpenIdConnectMetadataBadBase64Data.json", sts, `jwks_uri "JsonWebKeySetBadBase64Data.json" is not an absolute URL`},
+		{"vectors/azuread-identitymodel/OpenIdConnectMetadataBadRsaDataMissingComponent.json", sts, `jwks_uri "JsonWebKeySetBadRsaDataMissingComponent.json" is not an absolute URL`},
+		{"vectors/azuread-identitymodel/OpenIdConnectMetadataBadX509Data.json", sts, `jwks_uri "JsonWebKeySetBad509Data.json" is not an absolute URL`},
+		{"vectors/azuread-identitymodel/OpenIdConnectMetadataEnd2End.json", sts, `jwks_uri "JsonWebKeySetEnd2End.json" is not an absolute URL`},
+		{"vectors/azuread-identitymodel/OpenIdConnectMetadataEnd2EndAcrValuesLast.json", sts, `jwks_uri "JsonWebKeySetEnd2End.json" is not an absolute URL`},
+		{"vectors/azuread-identitymodel/OpenIdConnectMetadataUnrecognizedKty.json", sts, `jwks_uri "JsonWebKeySetUnrecognizedKty.json" is not an absolute URL`},
 		{"vectors/azuread-identitymodel/google-openid-configuration.json", "accounts.google.com", ""},
+		{"vectors/azuread-identitymodel/PingLabs-openid-configuration.json", "https://connect-interop.pinglabs.org:9031", ""},
 	} {
 		t.Run(tt.file+" for "+tt.issuer, func(t *testing.T) {
 			t.Parallel()

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/bearerguard/bearerguard/verifier"
 )
@@ -100,6 +101,41 @@ func TestMicrosoftsSample(t *testing.T) {
 	}
 }
 
+// TestRFC7515Tokens: the claims of appendix A with line breaks between them, good until 2011. HMAC and "none" never are.
+func TestRFC7515Tokens(t *testing.T) {
+	t.Parallel()
+	var bundle struct{ Files map[string]string }
+	if err := json.Unmarshal(vectors(t, "vectors", "rfc7515-7517-7638", "latchset-jose-vectors.json"), &bundle); err != nil {
+		t.Fatal(err)
+	}
+	file := func(name string) string { return strings.TrimSpace(bundle.Files["rfc7515_"+name]) }
+	set := keySetOf(file("A.2.jwk"), file("A.3.jwk"))
+	at := func(unix int64, audience ...string) *verifier.Verifier {
+		return must(verifier.New(verifier.Config{
+			Issuer: "joe", JWKS: set, Profile: plain, Audience: audience, DangerouslyAcceptAnyAudience: audience == nil, ClockSkew: -1,
+			Now: func() time.Time { return time.Unix(unix, 0) },
+		}))
+	}
+	const exp = 1300819380
+	for _, name := range []string{"A.2.jwsc", "A.3.jwsc"} {
+		var root bool
+		if err := accepted(t, at(exp-1), file(name)).Get("http://example.com/is_root", &root); err != nil || !root {
+			t.Errorf("%s: is_root is %t, %v", name, root, err)
+		}
+		refused(t, at(exp), file(name), verifier.ErrExpired)
+		refused(t, at(exp-1, audience), file(name), verifier.ErrAudience)
+	}
+	for name, want := range map[string]error{
+		"A.1.jwsc": verifier.ErrAlgorithm, "A.4.jwsc": verifier.ErrMalformed, // its payload is no JSON
+		"A.5.jwsc": verifier.ErrMalformed, "A.6.jwsg": verifier.ErrMalformed, "A.7.jwsf": verifier.ErrMalformed,
+	} {
+		refused(t, at(exp-1), file(name), want)
+	}
+}
+
+// keySetOf makes a set of keys as they are written.
+func keySetOf(keys ...string) []byte { return []byte(`{"keys":[` + strings.Join(keys, ",") + `]}`) }
+
 // foreign is a token that somebody made, as a Bearer token would be, and the key that came with it.
 type foreign struct {
 	name  string
@@ -141,7 +177,7 @@ func wycheproof(t *testing.T, file string) (tokens []foreign) {
 func (f foreign) readers() (signed, encrypted *verifier.Verifier) {
 	set := f.keys
 	if !bytes.Contains(set, []byte(`"keys"`)) {
-		set = json.RawMessage(`{"keys":[` + string(set) + `]}`)
+		set = keySetOf(string(set))
 	}
 	cfg := verifier.Config{Issuer: issuer, JWKS: set, Profile: plain, DangerouslyAcceptAnyAudience: true, Now: clock}
 	signed, err := verifier.New(cfg)
