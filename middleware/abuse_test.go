@@ -3,6 +3,7 @@ package middleware_test
 import (
 	"fmt"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -114,4 +115,57 @@ func TestRefusalsAreBounded(t *testing.T) {
 			t.Errorf("%s: %v allocations, at most %v; the handler was reached %d times", a.name, n, a.allocs, *reached)
 		}
 	}
+}
+
+// TestNothingOfARefusedRequestIsKept sends requests of which no two are the same, and that are refused at every stage of a
+// guard for bound tokens: the heap doesn't grow with them, and none takes a place among the proofs that were used.
+func TestNothingOfARefusedRequestIsKept(t *testing.T) {
+	const (
+		requests = 1000
+		slack    = 32 << 10 // 32 bytes for each
+	)
+	// A full memory forgets nothing and refuses everybody: one proof in it for each of these requests would fill it many times.
+	s := newShop(t, middleware.DPoP{ReplaySize: 16})
+	for name, tt := range map[string]struct {
+		want         string
+		request      func(i int) *http.Request
+		requirements []middleware.Requirement
+	}{
+		"no credentials":           {"401 ", func(i int) *http.Request { return get(fmt.Sprint("Basic ", i)) }, nil},
+		"a token that isn't known": {badToken, func(i int) *http.Request { return get(fmt.Sprint("Bearer x", i)) }, nil},
+		"a proof with another":     {badToken, func(i int) *http.Request { return get(fmt.Sprint("DPoP x", i), s.proof()) }, nil},
+		"no proof":                 {badProof, func(i int) *http.Request { return get("DPoP bound", fmt.Sprint("x", i)) }, nil},
+		"a proof for another URL": {badProof, func(i int) *http.Request {
+			return get("DPoP bound", s.proof(map[string]any{"htu": fmt.Sprint(publicURL, "/", i)}))
+		}, nil},
+		"a proof that is too old": {badProof, func(int) *http.Request { return get("DPoP bound", s.proof(map[string]any{"iat": 1})) }, nil},
+		"a forged proof":          {badProof, func(int) *http.Request { p := s.proof(); return get("DPoP bound", p[:len(p)-8]+"AAAAAAAA") }, nil},
+		"a good proof, and a scope": {"403 insufficient_scope", func(int) *http.Request {
+			return get("DPoP narrow", s.key.Proof("GET", ordersURL, "narrow", "", map[string]any{"iat": s.now}))
+		}, []middleware.Requirement{middleware.Scope("read")}},
+	} {
+		refuse := func(from, to int) {
+			for i := from; i < to; i++ {
+				if got := s.check(s.guard, tt.request(i), tt.requirements...); got != tt.want {
+					t.Fatalf("%s: %q: %v", name, got, s.err)
+				}
+			}
+		}
+		refuse(0, 10)
+		before := heap()
+		refuse(10, requests)
+		if grown := heap() - before; grown > slack && !raceEnabled {
+			t.Errorf("%s: the heap has grown by %d bytes", name, grown)
+		}
+		s.want(get("DPoP bound", s.proof()), "", "")
+	}
+}
+
+// heap is what is in use when all garbage is gone, that in pools included.
+func heap() int64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }

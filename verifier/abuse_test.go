@@ -182,6 +182,77 @@ func TestNothingOfARefusedTokenIsKept(t *testing.T) {
 	}
 }
 
+// TestNothingOf100000RefusedTokensIsKept refuses that many small tokens, each another, of as many shapes as there are
+// stages: a few bytes of each would be seen. Those who find a token's issuer first keep nothing of it either, beside a bounded
+// number of issuers that nobody knows.
+func TestNothingOf100000RefusedTokensIsKept(t *testing.T) {
+	const slack = 128 << 10 // little more than a byte for each
+	tokens := 100_000
+	if raceEnabled { // slow
+		tokens = 10_000
+	}
+	cached := 0
+	cfg := config(func(cfg *verifier.Config) {
+		cfg.Hooks.Verified = func(_ context.Context, e verifier.VerifyEvent) {
+			if e.Cached {
+				cached++
+			}
+		}
+	})
+	one := must(verifier.New(cfg))
+	resolved := must(verifier.ResolveIssuers(verifier.IssuersConfig{Now: clock, Resolve: func(_ context.Context, iss string) (verifier.Config, error) {
+		if iss != issuer {
+			return verifier.Config{}, verifier.ErrIssuer
+		}
+		return cfg, nil
+	}}))
+	for name, v := range map[string]verifier.TokenVerifier{"one issuer": one, "of a list": newIssuers(t, must(verifier.New(cfg))), "resolved": resolved} {
+		good := mint(nil, nil)
+		accepted(t, v, good)
+		refuse := func(from, to int) {
+			for i := from; i < to; i++ {
+				if claims, err := v.Verify(t.Context(), smallRefused(i)); claims != nil || !errors.Is(err, verifier.ErrInvalidToken) {
+					t.Fatalf("%s: %d: %v, %v", name, i, claims, err)
+				}
+			}
+		}
+		refuse(0, 8*2000) // pools, and as many unknown issuers as are remembered
+		before := heap()
+		refuse(8*2000, 8*2000+tokens)
+		if grown := heap() - before; grown > slack {
+			t.Errorf("%s: the heap has grown by %d bytes", name, grown)
+		}
+		cached = 0
+		refuse(tokens, tokens+8*10)
+		if accepted(t, v, good); cached != 1 {
+			t.Errorf("%s: %d verdicts came from memory, want that of the good token", name, cached)
+		}
+	}
+}
+
+// smallRefused is one of eight tokens that are refused for eight reasons, and is like no other.
+func smallRefused(i int) string {
+	const signature = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" // r = 0: quickly seen
+	header, payload := `{"alg":"ES256","typ":"at+jwt","kid":"p256"`, fmt.Sprintf(`{"iss":%q,"aud":%q,"exp":%d,"n":%d`, issuer, audience, in(60), i)
+	switch i % 8 {
+	case 0:
+		return "opaque" + strconv.Itoa(i)
+	case 1:
+		header += fmt.Sprintf(`,"n":%d`, i) // of its own, under a bad signature
+	case 2:
+		header = fmt.Sprintf(`{"alg":"none","n":%d`, i)
+	case 3:
+		header = fmt.Sprintf(`{"alg":"ES256","typ":"at+jwt","kid":"unknown%d"`, i)
+	case 4:
+		payload = fmt.Sprintf(`{"iss":"https://as%d.example.com"`, i)
+	case 5:
+		payload = fmt.Sprintf(`{"iss":%q,"aud":"https://api%d.example.com"`, issuer, i)
+	case 6:
+		payload = fmt.Sprintf(`{"iss":%q,"aud":%q,"exp":%d,"n":%d`, issuer, audience, in(-60), i)
+	}
+	return b64(header+"}") + "." + b64(payload+"}") + "." + signature
+}
+
 // refusedAtEveryStage makes tokens of some 14 KB; no two are the same.
 func refusedAtEveryStage() map[string]func(i int) string {
 	large := strings.Repeat("x", 5<<10)
