@@ -183,7 +183,7 @@ func TestProofChecks(t *testing.T) {
 		{"9449-4.3-03 9449-4.2-2 without htu", claim("htu", nil), badProof, `claim "htu"`},
 		{"9449-4.3-03 9449-4.2-2 without iat", claim("iat", nil), badProof, `claim "iat"`},
 		{"9449-4.3-03 an iat that is a string", claim("iat", "1800000000"), badProof, `claim "iat"`},
-		{"9449-4.3-03 9449-4.2-3 without ath", claim("ath", nil), badProof, `claim "ath"`},
+		{"9449-4.3-03 9449-4.2-3 9449-7-1 without ath", claim("ath", nil), badProof, `claim "ath"`},
 
 		{"9449-4.3-04 9449-4.2-1 9449-11.5-1 without typ", header("typ", nil), badProof, "typ is"},
 		{"9449-4.3-04 9449-11.5-1 the typ of an ID token", header("typ", "JWT"), badProof, "typ is"},
@@ -240,7 +240,7 @@ func TestProofChecks(t *testing.T) {
 		{"9449-4.3-11 in 1970", claim("iat", 0), badProof, "iat is"},
 		{"9449-4.3-11 a fraction of a second too old", claim("iat", 1_800_000_000-60.5), badProof, "iat is"},
 
-		{"9449-4.3-12a BUG-246 the hash of another token", claim("ath", ath("free")), badProof, "ath is not"},
+		{"9449-4.3-12a 9449-7-1 BUG-246 the hash of another token", claim("ath", ath("free")), badProof, "ath is not"},
 		{"9449-4.3-12a the token itself", claim("ath", "bound"), badProof, "ath is not"},
 		{"9449-4.3-12a a padded hash", claim("ath", ath("bound")+"="), badProof, "ath is not"},
 		{"9449-4.3-12b Q-10 9449-6-2 a good proof of another key", one(func(s *shop) string {
@@ -1032,7 +1032,7 @@ func TestNonces(t *testing.T) {
 		s.want(get("DPoP bound", proof), "", "")
 		s.want(get("DPoP bound", proof), badProof, "used before")
 	})
-	t.Run("9449-8-3 9449-4.3-10 9449-11.3-1 what is no nonce of ours", func(t *testing.T) {
+	t.Run("9449-8-3 9449-4.3-10 9449-11.3-1 9449-9-2 what is no nonce of ours", func(t *testing.T) {
 		t.Parallel()
 		s := newShop(t, middleware.DPoP{RequireNonce: true, NonceSecrets: [][]byte{secret("a")}})
 		other := s.another(middleware.DPoP{RequireNonce: true, NonceSecrets: [][]byte{secret("b")}})

@@ -64,7 +64,7 @@ func TestMetadata(t *testing.T) {
 			"https://api.example.com/.well-known/oauth-protected-resource/a/b/", `{"bearer_methods_supported":["header"],"resource":"https://api.example.com/a/b/"}`},
 		{"on loopback", middleware.Config{Metadata: &middleware.Metadata{Resource: "http://127.0.0.1:8080/mcp"}},
 			"http://127.0.0.1:8080/.well-known/oauth-protected-resource/mcp", `{"bearer_methods_supported":["header"],"resource":"http://127.0.0.1:8080/mcp"}`},
-		{"9728-2-02 9728-2-03 9728-2-04 9728-2-05 9728-2-07 9728-2-08 9728-2-10 9728-2-13 9728-2.1-1 9728-3.2-2 9728-7.2-1 everything", middleware.Config{Metadata: &middleware.Metadata{
+		{"9728-2-02 9728-2-03 9728-2-04 9728-2-05 9728-2-07 9728-2-08 9728-2-10 9728-2-13 9728-2.1-1 9728-3.2-2 9728-7.2-1 9728-7.10-1 everything", middleware.Config{Metadata: &middleware.Metadata{
 			Resource: "https://api.example.com", AuthorizationServers: []string{"https://login.example.com/t"}, Scopes: []string{"orders:read"}, Name: "Orders", Documentation: "https://example.com/docs",
 			Policy: "https://example.com/policy", Terms: "https://example.com/terms", JWKSURL: "https://api.example.com/jwks", DetailsTypes: []string{"account"}, More: map[string]any{"resource_name#de": "Bestellungen"},
 		}}, "https://api.example.com/.well-known/oauth-protected-resource",

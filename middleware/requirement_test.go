@@ -162,7 +162,7 @@ func TestDetails(t *testing.T) {
 		{"9396-2.2-1 another action", []any{with("actions", []string{"write"})}, false},
 		{"9396-12-1 an action in another case", []any{with("actions", []string{"Read"})}, false},
 		{"no actions", []any{with("actions", nil)}, false},
-		{"9396-2-1 another type", []any{with("type", "accounts")}, false},
+		{"9396-2-1 9396-9-1 another type", []any{with("type", "accounts")}, false},
 		{"another account", []any{with("account", "8")}, false},
 		{"no claim", nil, false},
 		{"an empty array", []any{}, false},

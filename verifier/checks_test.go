@@ -240,7 +240,7 @@ func envelopeRefusals() []refusal {
 		{"9068-4-5 a null iss", verifier.ErrIssuer, mint(nil, obj{"iss": nil}), nil},
 		{"9068-4-5 Iss is not iss", verifier.ErrIssuer, mint(nil, obj{"iss": gone, "Iss": issuer, "ISS": issuer}), nil},
 		{"8414-4-1 an issuer in composed and in decomposed form", verifier.ErrIssuer, mint(nil, obj{"iss": issuer + "/e\u0301"}), func(cfg *verifier.Config) { cfg.Issuer = issuer + "/\u00e9" }},
-		{"9068-4-6 no aud", verifier.ErrAudience, mint(nil, obj{"aud": gone}), nil},
+		{"9068-4-6 8725-3.9-1 no aud", verifier.ErrAudience, mint(nil, obj{"aud": gone}), nil},
 		{"9068-4-6 Aud is not aud", verifier.ErrAudience, mint(nil, obj{"aud": gone, "Aud": audience, "audience": audience, "azp": audience}), nil},
 		{"7519-4.1.3-1 an aud that is an object", verifier.ErrMalformed, mint(nil, obj{"aud": obj{audience: audience}}), nil},
 		{"7519-4.1.4-1 no exp", verifier.ErrMissingClaim, mint(nil, obj{"exp": gone}), nil},
@@ -271,7 +271,7 @@ func envelopeRefusals() []refusal {
 	}
 	for _, aud := range []string{`null`, `""`, `[]`, `[""]`, `"https://api.example.com/"`, `"https://API.example.com"`, `"https://api.example.co"`, `"https://api.example.com "`, `"*"`,
 		`["https://other.example.com"]`, `"https://api.example.com https://other.example.com"`, `"https://other.example.com,https://api.example.com"`} {
-		out = append(out, refusal{"9068-4-6 aud is " + aud, verifier.ErrAudience, claim("aud", aud), nil})
+		out = append(out, refusal{"9068-4-6 8725-3.9-1 aud is " + aud, verifier.ErrAudience, claim("aud", aud), nil})
 	}
 	for _, aud := range []string{`1`, `true`, `[1]`, `[null]`, `[["` + audience + `"]]`, `["` + audience + `",1]`, `["` + audience + `",null]`, `[{}]`} {
 		out = append(out, refusal{"7519-4.1.3-1 aud is " + aud, verifier.ErrMalformed, claim("aud", aud), nil})
@@ -328,8 +328,8 @@ func keyRefusals() []refusal {
 		{"8725bis-3.1-1 an Ed25519 key's kid for RS256", verifier.ErrKeyNotFound, compact("RS256", "rsa", `{"alg":"RS256","typ":"at+jwt","kid":"ed"}`, text(goodPayload())), nil},
 		{"7518-3.4-1 a P-384 key for ES256", verifier.ErrKeyNotFound, compact("ES256", "p384", `{"alg":"ES256","typ":"at+jwt","kid":"p384"}`, text(goodPayload())), nil},
 		{"7518-3.4-1 a P-256 key for ES512", verifier.ErrKeyNotFound, compact("ES512", "p256", `{"alg":"ES512","typ":"at+jwt","kid":"p256"}`, text(goodPayload())), nil},
-		{"7517-4.4-1 a key for PS256, a token by RS256", verifier.ErrKeyNotFound, mint(nil, nil), with(obj{"kid": "rsa", "alg": "PS256"})},
-		{"7517-4.4-1 a key for RS256, a token by RS512", verifier.ErrKeyNotFound, mint(obj{"alg": "RS512"}, nil), with(obj{"kid": "rsa", "alg": "RS256"})},
+		{"7517-4.4-1 8725-3.1-3 a key for PS256, a token by RS256", verifier.ErrKeyNotFound, mint(nil, nil), with(obj{"kid": "rsa", "alg": "PS256"})},
+		{"7517-4.4-1 8725-3.1-3 a key for RS256, a token by RS512", verifier.ErrKeyNotFound, mint(obj{"alg": "RS512"}, nil), with(obj{"kid": "rsa", "alg": "RS256"})},
 		{"7517-4.4-1 a key for RS512, a token by PS512", verifier.ErrKeyNotFound, mint(obj{"alg": "PS512"}, nil), with(obj{"kid": "rsa", "alg": "RS512"})},
 		{"7517-4.4-1 a key for encryption", verifier.ErrKeyNotFound, mint(nil, nil), with(obj{"kid": "rsa", "use": "enc"})},
 		{"7517-4.4-1 a key that may only sign", verifier.ErrKeyNotFound, mint(nil, nil), with(obj{"kid": "rsa", "key_ops": []string{"sign"}})},

@@ -203,7 +203,7 @@ func TestEncryptedTokensThatAreRefused(t *testing.T) {
 		{"another nonce", rsaOnly, flip(2), verifier.ErrMalformed, sentence},
 		{"another ciphertext", rsaOnly, flip(3), verifier.ErrMalformed, sentence},
 		{"a ciphertext that is cut off", rsaOnly, with(token, 3, part[3][:400]), verifier.ErrMalformed, sentence},
-		{"another tag", rsaOnly, flip(4), verifier.ErrMalformed, sentence},
+		{"8725-3.3-1 another tag", rsaOnly, flip(4), verifier.ErrMalformed, sentence},
 		{"another header", rsaOnly, with(token, 0, b64(text(obj{"alg": "RSA-OAEP-256", "enc": "A256GCM", "cty": "JWT", "kid": "rsa", "x": 1}))), verifier.ErrMalformed, sentence},
 		{"8725-3.4-1 an ephemeral key beside its curve", curve, ec(obj{"epk": jwk(keys()["p256"], obj{"y": b64(strings.Repeat("\x01", 32))})}), verifier.ErrMalformed, sentence},
 		{"an ephemeral key of another curve", curve, ec(obj{"epk": jwk(keys()["p384"], nil)}), verifier.ErrMalformed, sentence},
@@ -252,12 +252,12 @@ func TestEncryptedTokensThatAreRefused(t *testing.T) {
 		{"BUG-145 the claims alone", rsaOnly, encrypt("rsa", nil, text(goodPayload())), verifier.ErrMalformed, ""},
 		{"an encrypted token inside", rsaOnly, encrypt("rsa", nil, token), verifier.ErrMalformed, "five parts"},
 		{"nothing much inside", rsaOnly, encrypt("rsa", nil, "x"), verifier.ErrMalformed, "no dots"},
-		{"a forged token inside", rsaOnly, encrypt("rsa", nil, compact("RS256", "other", text(goodHeader()), text(goodPayload()))), verifier.ErrSignature, ""},
+		{"8725-3.3-1 a forged token inside", rsaOnly, encrypt("rsa", nil, compact("RS256", "other", text(goodHeader()), text(goodPayload()))), verifier.ErrSignature, ""},
 		{"an expired token inside", rsaOnly, encrypt("rsa", nil, mint(nil, obj{"exp": in(-60)})), verifier.ErrExpired, ""},
 		{"a token of another issuer inside", rsaOnly, encrypt("rsa", nil, mint(nil, obj{"iss": "https://other.example.com"})), verifier.ErrIssuer, ""},
 		{"a token of another issuer, signed by an unknown key, inside", rsaOnly, encrypt("rsa", nil, mint(obj{"kid": "new"}, obj{"iss": "https://other.example.com"})), verifier.ErrIssuer, ""},
 		{"a token for another API inside", rsaOnly, encrypt("rsa", nil, mint(nil, obj{"aud": "https://other.example.com"})), verifier.ErrAudience, ""},
-		{"another kind of token inside", rsaOnly, encrypt("rsa", nil, mint(obj{"typ": "logout+jwt"}, nil)), verifier.ErrType, ""},
+		{"8725-3.11-1 another kind of token inside", rsaOnly, encrypt("rsa", nil, mint(obj{"typ": "logout+jwt"}, nil)), verifier.ErrType, ""},
 		{"a token inside that names this API's key", rsaOnly, encrypt("rsa", nil, mint(obj{"kid": "rsa2"}, nil)), verifier.ErrKeyNotFound, ""},
 
 		// Claims that the header shows, too: RFC 7519 section 5.3.
@@ -305,7 +305,7 @@ func TestEncryptedTokensAsTheyAreWritten(t *testing.T) {
 		{"claims that the header shows, too", nil, obj{"iss": issuer, "sub": "cart", "aud": audience}, good},
 		{"an audience that the header shows as a list", nil, obj{"aud": []string{audience}}, good},
 		{"audiences that the header shows, too", nil, obj{"aud": []string{audience, "b"}}, mint(nil, obj{"aud": []string{audience, "b"}})},
-		{"a typ of its own means nothing", nil, obj{"typ": "logout+jwt"}, good},
+		{"8725-3.11-1 a typ of its own means nothing", nil, obj{"typ": "logout+jwt"}, good},
 		{"BUG-150 keys and addresses in the header are ignored", nil, obj{"jku": "http://127.0.0.1:1/", "x5u": "http://127.0.0.1:1/", "jwk": jwk(keys()["rsa"], nil), "p2c": 1 << 40}, good},
 		{"encryption is optional", both(decrypting("rsa"), optional), nil, good},
 	} {

@@ -101,7 +101,7 @@ func TestDiscoveryFallsThrough(t *testing.T) {
 		"redirects for ever":                   redirect(appended),
 		"a reset":                              func(*http.Request) (*http.Response, error) { return nil, errors.New("connection reset by peer") },
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run("8414-3.2-1 "+name, func(t *testing.T) {
 			t.Parallel()
 			w := &web{pages: map[string]func(*http.Request) (*http.Response, error){appended: first, inserted: good, keysURL: keySetPage}}
 			if _, err := w.warmed(t, verifier.Config{Issuer: "https://as.example.com/t"}); err != nil {

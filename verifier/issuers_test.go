@@ -62,6 +62,7 @@ func TestIssuers(t *testing.T) {
 		}
 		refused(t, v, a.Token("", obj{"iss": 5}), verifier.ErrMalformed)
 		refused(t, v, a.Token("", obj{"iss": nil}), verifier.ErrIssuer)
+		refused(t, v, stranger.Token("", obj{"x": strings.Repeat("x", 16<<10)}), verifier.ErrMalformed) // not read to find whose it is
 	})
 	t.Run("a borrowed signature is no token of either issuer", func(t *testing.T) {
 		good, other, another := a.Token("read"), b.Token("read"), a.Token("write")

@@ -309,7 +309,8 @@ func TestClaimedIssuers(t *testing.T) {
 			}
 		})
 	}
-	for _, token := range []string{"", "opaque", "a.b.c", strings.Repeat("a", 17<<10)} {
+	tooLong := mint(nil, obj{"iss": "https://a.example.com", "x": strings.Repeat("x", 16<<10)})
+	for _, token := range []string{"", "opaque", "a.b.c", strings.Repeat("a", 17<<10), tooLong} {
 		refused(t, v, token, verifier.ErrMalformed)
 	}
 	if len(f.asked) != 0 {

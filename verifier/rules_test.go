@@ -121,6 +121,17 @@ func TestRulesForClaims(t *testing.T) {
 		refused(t, newVerifier(t), mint(obj{"typ": "JWT"}, obj{"nonce": "n"}), verifier.ErrType)
 		refused(t, newVerifier(t), mint(obj{"typ": gone}, nil), verifier.ErrType)
 	})
+	t.Run("8725-3.12-1 the issuer's other kinds of token, signed by the same key and with our audience, are no access tokens", func(t *testing.T) {
+		t.Parallel()
+		v := newVerifier(t, func(cfg *verifier.Config) { cfg.Profile = verifier.Keycloak() })
+		token := func(claims obj) string {
+			return mint(obj{"typ": "JWT"}, merge(obj{"typ": "Bearer", "azp": "cart"}, claims))
+		}
+		accepted(t, v, token(nil))
+		for _, claims := range []obj{{"typ": "ID"}, {"typ": "Refresh"}, {"typ": "Offline"}, {"typ": "Logout"}, {"typ": gone}, {"nonce": "n"}, {"at_hash": "x"}, {"events": obj{}}} {
+			refused(t, v, token(claims), verifier.ErrType)
+		}
+	})
 	t.Run("8725-3.8-2 the subject must be one of this application's, where it says which", func(t *testing.T) {
 		t.Parallel()
 		v := newVerifier(t, func(cfg *verifier.Config) { cfg.Match = map[string][]string{"sub": {"cart", "checkout"}} })

@@ -424,6 +424,10 @@ var mutants = []mutant{
 		Old:      `base64.RawURLEncoding.Strict()`,
 		New:      `base64.RawURLEncoding`,
 		Packages: jose},
+	{Name: "form: more than three parts", File: "internal/jose/compact.go",
+		Old:      `if strings.IndexByte(c.Signature, '.') >= 0 {`,
+		New:      `if false {`,
+		Packages: jose},
 	{Name: "form: an empty part", File: "internal/jose/compact.go",
 		Old:      `if c.Header == "" || c.Payload == "" || c.Signature == "" {`,
 		New:      `if false {`,
@@ -459,6 +463,9 @@ var mutants = []mutant{
 	{Name: "header: a member of the wrong type", File: "verifier/checks.go",
 		Old: `return nil, fmt.Errorf("%s is not a string", m.name)`,
 		New: `continue`},
+	{Name: "header: a number that readers differ on", File: "verifier/checks.go",
+		Old: `if mayOverflow(o.Text()) && jose`,
+		New: `if false && jose`},
 	{Name: "header: a kid of any length", File: "verifier/checks.go",
 		Old: `if len(h.kid) > jose.MaxKeyID {`,
 		New: `if false {`},
@@ -616,6 +623,14 @@ var mutants = []mutant{
 	{Name: "claims: the audience can be written to", File: "verifier/claims.go",
 		Old: `return slices.Clone(c.audience)`,
 		New: `return c.audience`},
+	{Name: "memory: of refused tokens", File: "verifier/verifier.go",
+		Old: `if err := checks[i].run(t); err != nil {`,
+		New: `if err := checks[i].run(t); err != nil {
+			v.cache.add(token, m, t)`},
+	{Name: "memory: of refused tokens' headers", File: "verifier/verifier.go",
+		Old: `if err := checks[i].run(t); err != nil {`,
+		New: `if err := checks[i].run(t); err != nil {
+			v.headers.add(t.compact.Header, t.header)`},
 	{Name: "memory: of the signature alone", File: "verifier/cache.go",
 		Old: `if !ok || entry.signed != token[:m.dot] {`,
 		New: `if !ok {`},
@@ -843,11 +858,32 @@ var mutants = []mutant{
 	for _, r := range requirements {`,
 		New: `	var tokens []string
 	for _, r := range requirements[:min(1, len(requirements))] {`},
+	{Name: "Q-7: 403", File: "middleware/denial.go", Packages: answers,
+		Old: `insufficientAuthentication = outcome{http.StatusUnauthorized,`,
+		New: `insufficientAuthentication = outcome{http.StatusForbidden,`},
+	{Name: "Q-7: answered as a scope that is lacking", File: "middleware/denial.go", Packages: answers,
+		Old: `http.StatusUnauthorized, "insufficient_user_authentication"`,
+		New: `http.StatusUnauthorized, "insufficient_scope"`},
 	{Name: "Q-8: a token bound to a DPoP key passes as bearer token", File: "middleware/guard.go", Packages: answers,
 		Old: `cnf.JKT != "" && scheme != schemeDPoP:`,
 		New: `false:
 	case scheme == schemeBearer:
 		return nil`},
+	{Name: "Q-9: 400", File: "middleware/denial.go", Packages: answers,
+		Old: `outcome{http.StatusUnauthorized, "invalid_dpop_proof"`,
+		New: `outcome{http.StatusBadRequest, "invalid_dpop_proof"`},
+	{Name: "Q-9: answered as a bad token", File: "middleware/denial.go", Packages: answers,
+		Old: `http.StatusUnauthorized, "invalid_dpop_proof"`,
+		New: `http.StatusUnauthorized, "invalid_token"`},
+	{Name: "Q-10: answered as a bad proof", File: "middleware/denial.go", Packages: answers,
+		Old: `"invalid_token", "Invalid DPoP key binding"`,
+		New: `"invalid_dpop_proof", "Invalid DPoP key binding"`},
+	{Name: "Q-11: 400", File: "middleware/denial.go", Packages: answers,
+		Old: `outcome{http.StatusUnauthorized, "use_dpop_nonce"`,
+		New: `outcome{http.StatusBadRequest, "use_dpop_nonce"`},
+	{Name: "Q-11: answered as a bad proof", File: "middleware/denial.go", Packages: answers,
+		Old: `http.StatusUnauthorized, "use_dpop_nonce"`,
+		New: `http.StatusUnauthorized, "invalid_dpop_proof"`},
 	{Name: "Q-12: a token bound to a certificate passes as bearer token", File: "middleware/guard.go", Packages: answers,
 		Old: `if cnf.X5TS256 != "" {`,
 		New: `if false {`},
@@ -872,6 +908,19 @@ var mutants = []mutant{
 	{Name: "Q-13: with a challenge", File: "middleware/denial.go", Packages: answers,
 		Old: `if o.status < http.StatusInternalServerError {`,
 		New: `if true {`},
+	{Name: "Q-15: a token of an unknown issuer is somebody's", File: "verifier/issuers.go",
+		Old: `	if v == nil {
+		return nil, fmt`,
+		New: `	for _, other := range s.byName {
+		if v == nil {
+			v = other
+		}
+	}
+	if v == nil {
+		return nil, fmt`},
+	{Name: "Q-15: unknown issuers are unavailable ones", File: "verifier/issuers.go",
+		Old: `return nil, fmt.Errorf("%w: iss is %s, this server expects %s", ErrIssuer, quote(name), s.expected)`,
+		New: `return nil, &UnavailableError{Err: ErrIssuer}`},
 	{Name: "Q-16: a preflight passes", File: "middleware/guard.go", Packages: answers,
 		Old: `scheme, token, presented := credentials(r.Header, g.schemes)`,
 		New: `if r.Method == http.MethodOptions {
@@ -1440,6 +1489,54 @@ var mutants = []mutant{
 	{Name: "resolver: is asked about URLs without a host", File: "verifier/resolver.go",
 		Old: `u.Host == "" ||`,
 		New: ``},
+	{Name: "issuers: a token of any length", File: "verifier/issuers.go",
+		Old: `if len(token) > jose.MaxToken {`,
+		New: `if false {`},
+	{Name: "issuers: one that is nil or zero", File: "verifier/issuers.go",
+		Old: `case v == nil || v.keys == nil:`,
+		New: `case v == nil:`},
+	{Name: "issuers: two verifiers for one", File: "verifier/issuers.go",
+		Old: `if s.byName[name] != nil {`,
+		New: `if false {`},
+	{Name: "issuers: none", File: "verifier/issuers.go",
+		Old: `if len(verifiers) == 0 {`,
+		New: `if false {`},
+	{Name: "issuers: refused tokens are remembered", File: "verifier/issuers.go",
+		Old: `	if err == nil {
+		s.routes`,
+		New: `	if true {
+		s.routes`},
+	{Name: "resolver: a token of any length", File: "verifier/resolver.go",
+		Old: `if len(token) > jose.MaxToken {`,
+		New: `if false {`},
+	{Name: "resolver: refused tokens are remembered", File: "verifier/resolver.go",
+		Old: `	if err == nil {
+		s.promote(id, r)
+		s.routes`,
+		New: `	if err == nil {
+		s.promote(id, r)
+	}
+	if true {
+		s.routes`},
+	{Name: "revocation: a revoked token passes", File: "verifier/issuers.go",
+		Old: `	case revoked:
+		return`,
+		New: `	case revoked && false:
+		return`},
+	{Name: "revocation: an error passes", File: "verifier/issuers.go",
+		Old: `	case err != nil:
+		return nil, &Unav`,
+		New: `	case false:
+		return nil, &Unav`},
+	{Name: "revocation: a store that is away is the token's fault", File: "verifier/issuers.go",
+		Old: `return nil, &UnavailableError{Err: fmt.Errorf("asking for revocation: %w", err)}`,
+		New: `return nil, fmt.Errorf("%w: %w", ErrRevoked, err)`},
+	{Name: "revocation: bad tokens are asked about", File: "verifier/issuers.go",
+		Old: `	if err != nil || claims == nil {
+		return nil, err
+	}
+	revoked,`,
+		New: `	revoked,`},
 	{Name: "issuers: a signature leads another token past its own issuer", File: "verifier/issuers.go",
 		Old: `ok && v.remembers(token, m) {`,
 		New: `ok {`},
@@ -1953,7 +2050,7 @@ var mutants = []mutant{
 		Old: `return &verdict{err: ErrInactive}, nil
 	case "true":`, New: `
 	case "true":`},
-	{Name: "introspection: our refused credentials are the token's fault", File: "verifier/introspection/answer.go",
+	{Name: "Q-14: our refused introspection credentials are the token's fault", File: "verifier/introspection/answer.go",
 		Old: `f.err = fmt.Errorf("%w: %w", ErrCredentials, err)`, New: `return &verdict{err: ErrInactive}, nil`},
 	{Name: "introspection: our refused credentials go unnamed", File: "verifier/introspection/answer.go",
 		Old: `f.err = fmt.Errorf("%w: %w", ErrCredentials, err)`, New: `_ = err`},

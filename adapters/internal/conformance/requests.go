@@ -422,7 +422,7 @@ var table = []struct {
 	{"Q-8 a bound token that lacks the scope too", scope("admin"), send("Bearer {DPoP-bound}"), badToken(verifier.ErrBinding)},
 
 	// Scopes.
-	{"Q-6 6750-3.1-3 6750-3.1-4 BUG-205 a token without the scope", scope("orders:write"), send("Bearer {good}"), insufficient("shop", "orders:write")},
+	{"Q-6 6750-3.1-3 6750-3.1-4 6749-7-3 BUG-205 a token without the scope", scope("orders:write"), send("Bearer {good}"), insufficient("shop", "orders:write")},
 	{"Q-6 6750-3-2 a 403 has a challenge too", scope("orders:write"), send("Bearer {good}"), insufficient("shop", "orders:write")},
 	{"9110-15.5.2 / 15.5.4 6750-3.1-6 a good token that lacks the scope is refused, not asked again", scope("admin"), send("Bearer {good}"), insufficient("shop", "admin")},
 	{"Q-6 a token with one scope of two", scope("orders:read", "orders:write"), send("Bearer {good}"), insufficient("shop", "orders:read orders:write")},
