@@ -1,7 +1,12 @@
 package verifier_test
 
 import (
+	"bytes"
 	"context"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -187,4 +192,48 @@ func TestCacheSize(t *testing.T) {
 	for i := range 200 { // more headers and tokens than either memory holds
 		accepted(t, bounded, mint(obj{"alg": "EdDSA", "n": i}, nil))
 	}
+}
+
+// TestWhatLiesInMemory looks for the signature of a remembered token in a dump of the heap: what lies there can't be sent
+// anywhere. It is not parallel, for the dump stops the program.
+func TestWhatLiesInMemory(t *testing.T) {
+	if raceEnabled {
+		t.Skip("under the race detector, which has a memory of its own")
+	}
+	t.Run("9700-4.9.3-2 the claims of a remembered token, and not its signature", func(t *testing.T) {
+		v := newVerifier(t)
+		signature := masked(func() string {
+			token := mint(nil, obj{"jti": "a marker in memory"})
+			accepted(t, v, token)
+			accepted(t, v, token)
+			return token[strings.LastIndexByte(token, '.')+1:]
+		})
+		runtime.GC()
+		runtime.GC()
+		file := must(os.Create(filepath.Join(t.TempDir(), "heap")))
+		defer file.Close()
+		debug.WriteHeapDump(file.Fd())
+		dump := must(os.ReadFile(file.Name()))
+		if !bytes.Contains(dump, []byte("a marker in memory")) {
+			t.Error("the claims are not in the dump")
+		}
+		for i := range dump {
+			dump[i] ^= 0x80
+		}
+		if bytes.Contains(dump, signature[:40]) {
+			t.Error("the signature is in the dump")
+		}
+		runtime.KeepAlive(v)
+	})
+}
+
+// masked is the text of a function as other bytes, so that nothing of the text is left when it returns.
+//
+//go:noinline
+func masked(text func() string) []byte {
+	b := []byte(text())
+	for i := range b {
+		b[i] ^= 0x80
+	}
+	return b
 }

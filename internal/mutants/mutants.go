@@ -623,6 +623,9 @@ var mutants = []mutant{
 	{Name: "claims: the audience can be written to", File: "verifier/claims.go",
 		Old: `return slices.Clone(c.audience)`,
 		New: `return c.audience`},
+	{Name: "memory: keeps the signature", File: "verifier/cache.go",
+		Old: `strings.Clone(token[:m.dot])`,
+		New: `token[:m.dot]`},
 	{Name: "memory: of refused tokens", File: "verifier/verifier.go",
 		Old: `if err := checks[i].run(t); err != nil {`,
 		New: `if err := checks[i].run(t); err != nil {
