@@ -59,7 +59,7 @@ func credentials(h http.Header, schemes []string) (scheme, token string, p prese
 // oneOf finds the scheme of this name, "" if there is none.
 func oneOf(schemes []string, name string) string {
 	for _, scheme := range schemes {
-		if strings.EqualFold(scheme, name) { // RFC 9110 section 11.1: schemes are case-insensitive
+		if len(scheme) == len(name) && strings.EqualFold(scheme, name) { // RFC 9110 section 11.1: schemes are case-insensitive
 			return scheme
 		}
 	}
@@ -83,9 +83,9 @@ func isB64Token(s string) bool {
 
 var b64Token = jose.NewAlphabet("-._~+/")
 
-func isTokenChar(c byte) bool {
-	return isAlphanumeric(c) || strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0
-}
+func isTokenChar(c byte) bool { return tokenChars[c] == 0 }
+
+var tokenChars = jose.NewAlphabet("!#$%&'*+-.^_`|~")
 
 func isAlphanumeric(c byte) bool {
 	return '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
@@ -105,7 +105,13 @@ func hidesCredentials(rest string, schemes []string) bool {
 		case rest[i] == '"':
 			quoted = !quoted
 		case rest[i] == ',' && !quoted:
-			scheme, after := cutScheme(strings.TrimLeft(rest[i+1:], " \t"))
+			for i+1 < len(rest) && (rest[i+1] == ' ' || rest[i+1] == '\t') {
+				i++
+			}
+			if i+1 == len(rest) || !isTokenChar(rest[i+1]) { // thousands of commas cost no more than so many other characters
+				continue
+			}
+			scheme, after := cutScheme(rest[i+1:])
 			if oneOf(schemes, scheme) != "" && !strings.HasPrefix(strings.TrimLeft(after, " \t"), "=") {
 				return true
 			}
