@@ -122,7 +122,7 @@ func TestRefusalsAreBounded(t *testing.T) {
 func TestNothingOfARefusedRequestIsKept(t *testing.T) {
 	const (
 		requests = 1000
-		slack    = 32 << 10 // 32 bytes for each
+		slack    = 256 << 10 // 256 bytes for each
 	)
 	// A full memory forgets nothing and refuses everybody: one proof in it for each of these requests would fill it many times.
 	s := newShop(t, middleware.DPoP{ReplaySize: 16})
