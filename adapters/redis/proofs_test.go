@@ -1,10 +1,13 @@
 package redisauth_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	redisauth "github.com/bearerguard/bearerguard/adapters/redis"
 )
@@ -83,5 +86,33 @@ func TestAProofOutlivesRedis(t *testing.T) {
 	eventually(t, "Redis answers", func() bool { _, err := r.Once(t.Context(), fmt.Sprint(time.Now()), minute()); return err == nil })
 	if once(t, r, "p1", minute()) {
 		t.Error("the proof is forgotten")
+	}
+}
+
+// TestAHangIsBoundedByTimeout, whatever the client's own timeouts are.
+func TestAHangIsBoundedByTimeout(t *testing.T) {
+	t.Parallel()
+	patient := newClient(t, hangs(t), func(o *redis.Options) { o.DialTimeout, o.ReadTimeout, o.PoolTimeout = time.Hour, time.Hour, time.Hour })
+	r := mustReplays(t, redisauth.ReplayConfig{Client: patient, Timeout: 50 * time.Millisecond})
+	ctx, cancel := context.WithTimeout(t.Context(), soon)
+	defer cancel()
+	if first, err := r.Once(ctx, "p1", minute()); first || err == nil || ctx.Err() != nil {
+		t.Errorf("%v, %v, %v", first, err, ctx.Err())
+	}
+}
+
+// TestAProofIsNotKeptForEver: to Redis, a time of zero is one without an end.
+func TestAProofIsNotKeptForEver(t *testing.T) {
+	t.Parallel()
+	s := startServer(t)
+	now := time.Now()
+	r := mustReplays(t, redisauth.ReplayConfig{Client: newClient(t, s.addr), Now: func() time.Time { return now }})
+	for _, until := range []time.Time{now.Add(-30 * time.Second), now.Add(-30*time.Second - time.Nanosecond)} {
+		if first, err := r.Once(t.Context(), "p1", until); first || err == nil {
+			t.Errorf("%v, %v", first, err)
+		}
+	}
+	if keys := newClient(t, s.addr).Keys(t.Context(), "*").Val(); len(keys) != 0 {
+		t.Errorf("%q", keys)
 	}
 }

@@ -157,7 +157,8 @@ type proxy struct {
 	mu     sync.Mutex
 	conns  []net.Conn
 	frozen chan struct{} // closed: bytes pass
-	mute   bool          // the next answer is lost, and the connection with it
+	held   map[net.Conn]bool
+	mute   bool // the next answer is lost, and the connection with it
 }
 
 func startProxy(tb testing.TB, to string) *proxy {
@@ -166,7 +167,7 @@ func startProxy(tb testing.TB, to string) *proxy {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	p := &proxy{Listener: l, to: to, frozen: make(chan struct{})}
+	p := &proxy{Listener: l, to: to, frozen: make(chan struct{}), held: map[net.Conn]bool{}}
 	close(p.frozen)
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -215,7 +216,11 @@ func (p *proxy) pass(dst, src net.Conn, answers bool) {
 		if mute {
 			p.mute = false
 		}
+		held := p.held[src]
 		p.mu.Unlock()
+		if held && err == nil {
+			continue // swallowed
+		}
 		<-frozen
 		if err != nil || mute {
 			src.Close()

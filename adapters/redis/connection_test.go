@@ -1,0 +1,115 @@
+package redisauth_test
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	redisauth "github.com/bearerguard/bearerguard/adapters/redis"
+	"github.com/bearerguard/bearerguard/verifier/revocation"
+)
+
+// freezeOpen holds the connections that there are. Later ones pass.
+func (p *proxy) freezeOpen() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, c := range p.conns {
+		p.held[c] = true
+	}
+}
+
+// say writes to the clients what Redis didn't.
+func (p *proxy) say(text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for n, c := range p.conns {
+		if n%2 == 0 {
+			_, _ = c.Write([]byte(text))
+		}
+	}
+}
+
+// TestAConnectionThatDiesInSilence: nobody says that it is over, so another one must be made.
+func TestAConnectionThatDiesInSilence(t *testing.T) {
+	t.Parallel()
+	s := startServer(t)
+	p := startProxy(t, s.addr)
+	// Its end is to be noticed by the missing pong. What compares the entries comes too late for this test: after 40 s.
+	i := newInstance(t, p.addr(), func(cfg *redisauth.RevocationConfig) { cfg.MaxSilence = soon / 8 }).run().ready()
+	if err := <-i.changes; err != nil {
+		t.Fatal(err)
+	}
+	p.freezeOpen()
+	for _, want := range []bool{true, false} {
+		select {
+		case err := <-i.changes:
+			if (err != nil) != want {
+				t.Errorf("OnChange: %v", err)
+			}
+		case <-time.After(soon):
+			t.Fatal("no other connection")
+		}
+	}
+	i.ready()
+}
+
+// TestASubscriptionThatIsReplaced: the client made another connection by itself. What was revoked in between came on neither.
+func TestASubscriptionThatIsReplaced(t *testing.T) {
+	t.Parallel()
+	s := startServer(t)
+	p := startProxy(t, s.addr)
+	i := newInstance(t, p.addr()).run().ready()
+	if err := <-i.changes; err != nil {
+		t.Fatal(err)
+	}
+	const channel = "bearerguard:{revoked}:news"
+	p.say(fmt.Sprintf(">3\r\n$9\r\nsubscribe\r\n$%d\r\n%s\r\n:1\r\n", len(channel), channel))
+	for _, want := range []bool{true, false} {
+		select {
+		case err := <-i.changes:
+			if (err != nil) != want {
+				t.Errorf("OnChange: %v", err)
+			}
+		case <-time.After(soon):
+			t.Fatal("it is trusted")
+		}
+	}
+}
+
+// TestMoreDeadThanOneCallTakesOut: those that are left don't lend their dates to new ones.
+func TestMoreDeadThanOneCallTakesOut(t *testing.T) {
+	t.Parallel()
+	s := startServer(t)
+	c := newClient(t, s.addr)
+	now := time.Now()
+	alice := revocation.Entry{Issuer: issuer, Subject: "alice", IssuedBefore: now, Until: now.Add(time.Hour)}
+	dead := func(field string, until time.Time) {
+		c.HSet(t.Context(), "bearerguard:{revoked}:entries", field, fmt.Sprint(now.Add(time.Hour).UnixMilli(), " ", until.UnixMilli()))
+		c.ZAdd(t.Context(), "bearerguard:{revoked}:index", redis.Z{Score: float64(until.UnixMilli()), Member: field})
+	}
+	for n := range 1000 {
+		dead(fmt.Sprint(n), now.Add(-time.Hour))
+	}
+	dead(record(t, alice).Target+"@", now.Add(-10*time.Minute))
+	newInstance(t, s.addr).revoke(alice)
+	want := fmt.Sprint(record(t, alice).IssuedBefore.UnixMilli(), " ", record(t, alice).Until.UnixMilli())
+	if got := c.HGetAll(t.Context(), "bearerguard:{revoked}:entries").Val(); len(got) != 1 || got[record(t, alice).Target+"@"] != want {
+		t.Errorf("%v, want %s", got, want)
+	}
+}
+
+// TestRunLeavesNoGoroutine is not parallel: the goroutines of the other tests are not its.
+func TestRunLeavesNoGoroutine(t *testing.T) {
+	s := startServer(t)
+	stacks := make([]byte, 1<<20)
+	for range 50 {
+		newInstance(t, s.addr).run().ready().stop()
+		if left := string(stacks[:runtime.Stack(stacks, true)]); strings.Contains(left, "adapters/redis.(*session)") {
+			t.Fatalf("%s", left)
+		}
+	}
+}
