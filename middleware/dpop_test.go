@@ -1174,6 +1174,7 @@ func TestDPoPConfig(t *testing.T) {
 		{"everybody as a proxy", middleware.DPoP{TrustedProxies: anywhere}, []string{"TrustedProxies 0.0.0.0/0"}},
 		{"nobody as a proxy", middleware.DPoP{TrustedProxies: []netip.Prefix{{}}}, []string{"TrustedProxies invalid Prefix"}},
 		{"a public URL without a scheme", middleware.DPoP{PublicURL: "api.example.com"}, []string{`PublicURL "api.example.com" must be like https://api.example.com: it is not the https`}},
+		{"a public URL with a port and no host", middleware.DPoP{PublicURL: "https://:8443/v1"}, []string{"is not the https"}},
 		{"a public URL without a host", middleware.DPoP{PublicURL: "https:///v1"}, []string{"is not the https"}},
 		{"a public URL with a user", middleware.DPoP{PublicURL: "https://user@api.example.com"}, []string{"is not the https"}},
 		{"a public URL with a query", middleware.DPoP{PublicURL: publicURL + "?a"}, []string{"has a query"}},

@@ -109,6 +109,7 @@ func TestNewRefuses(t *testing.T) {
 		{"relative resource metadata", good, middleware.Config{ResourceMetadata: "/.well-known/oauth-protected-resource"}, []string{`ResourceMetadata "/.well-known/oauth-protected-resource" must be an absolute URL`}},
 		{"resource metadata without a scheme", good, middleware.Config{ResourceMetadata: "api.example.com/metadata"}, []string{"ResourceMetadata"}},
 		{"resource metadata with a host and no scheme", good, middleware.Config{ResourceMetadata: "//api.example.com/metadata"}, []string{"ResourceMetadata"}},
+		{"resource metadata with a port and no host", good, middleware.Config{ResourceMetadata: "https://:8443/metadata"}, []string{"ResourceMetadata"}},
 		{"resource metadata without a host", good, middleware.Config{ResourceMetadata: "https:///metadata"}, []string{"ResourceMetadata"}},
 		{"resource metadata that is no URL", good, middleware.Config{ResourceMetadata: "https://api.example.com:port"}, []string{"ResourceMetadata"}},
 		{"a quote in resource metadata", good, middleware.Config{ResourceMetadata: `https://api.example.com/"x`}, []string{"ResourceMetadata"}},

@@ -28,7 +28,7 @@ func parseTarget(s string) (target, error) {
 	}
 	port := defaultPorts[u.Scheme]
 	host := strings.TrimSuffix(strings.TrimSuffix(strings.ToLower(u.Host), port), ":")
-	if port == "" || host == "" || u.User != nil {
+	if port == "" || u.Hostname() == "" || u.User != nil {
 		return target{}, errTarget
 	}
 	return target{u.Scheme + "://" + host, normalPath(u.EscapedPath())}, nil

@@ -63,7 +63,7 @@ func (cfg *Config) checkIssuer() error {
 	}
 	u, err := url.Parse(cfg.Issuer)
 	switch {
-	case err != nil || u.Host == "" || u.User != nil:
+	case err != nil || u.Hostname() == "" || u.User != nil:
 		return fmt.Errorf("verifier: Issuer %q is not an absolute URL: write https://..., or say where its keys are with MetadataURL, JWKSURL or JWKS", cfg.Issuer)
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.HasSuffix(cfg.Issuer, "#"):
 		return fmt.Errorf("verifier: Issuer %q has a query or a fragment: an issuer identifier has none (RFC 8414 section 2)", cfg.Issuer)

@@ -48,6 +48,7 @@ func TestConfigMistakes(t *testing.T) {
 		{"an issuer without a scheme", discovered("as.example.com"), "not an absolute URL|https://|JWKSURL"},
 		{"an issuer that is no URL", discovered("https://as.example.com:x"), "not an absolute URL"},
 		{"an issuer without a host", discovered("https:///tenant"), "not an absolute URL"},
+		{"an issuer with a port and no host", discovered("https://:8443/tenant"), "not an absolute URL"},
 		{"an issuer with a password", discovered("https://u:p@as.example.com"), "not an absolute URL"},
 		{"8414-2-1 an issuer with a query", discovered(issuer + "?tenant=x"), "query or a fragment|RFC 8414"},
 		{"8414-2-1 an issuer with an empty query", discovered(issuer + "?"), "query or a fragment"},
@@ -74,6 +75,7 @@ func TestConfigMistakes(t *testing.T) {
 			cfg.JWKS, cfg.JWKSURL, cfg.MetadataURL = nil, issuer+"/keys", issuer+"/meta"
 		}, "JWKSURL is set and MetadataURL too|leave one out"},
 		{"an http JWKSURL", func(cfg *verifier.Config) { cfg.JWKS, cfg.JWKSURL = nil, "http://as.example.com/keys" }, "JWKSURL|must be https|DangerouslyAllowHTTP"},
+		{"a JWKSURL with a port and no host", func(cfg *verifier.Config) { cfg.JWKS, cfg.JWKSURL = nil, "https://:8443/keys" }, "JWKSURL|not an absolute URL"},
 		{"an http MetadataURL", func(cfg *verifier.Config) { cfg.JWKS, cfg.MetadataURL = nil, "http://as.example.com/meta" }, "MetadataURL|must be https|DangerouslyAllowHTTP"},
 		{"a file for JWKSURL", func(cfg *verifier.Config) {
 			cfg.JWKS, cfg.JWKSURL, cfg.DangerouslyAllowHTTP = nil, "file:///keys", true

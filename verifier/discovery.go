@@ -156,11 +156,12 @@ func firstMember(o jose.Object, members []string) (member, value string) {
 	return member, ""
 }
 
-// checkURL wants an absolute https URL; http only where the caller says so.
+// checkURL wants an absolute https URL; http only where the caller says so. One that has a port and no host would lead to
+// this machine.
 func checkURL(s string, allowHTTP bool) error {
 	u, err := url.Parse(s)
 	switch {
-	case err != nil || u.Host == "" || u.User != nil:
+	case err != nil || u.Hostname() == "" || u.User != nil:
 		return fmt.Errorf("%s is not an absolute URL", quote(s))
 	case u.Scheme == "https" || u.Scheme == "http" && allowHTTP:
 		return nil

@@ -94,6 +94,7 @@ func TestDiscoveryFallsThrough(t *testing.T) {
 		"BUG-046 another issuer":               page(200, metadata("https://other.example.com", keysURL)),
 		"the name of the issuer in upper case": page(200, `{"ISSUER":"https://as.example.com/t","jwks_uri":"https://as.example.com/t/keys"}`),
 		"the issuer twice":                     page(200, `{"issuer":"https://other.example.com","issuer":"https://as.example.com/t","jwks_uri":"https://as.example.com/t/keys"}`),
+		"keys at a port of this machine":       page(200, metadata("https://as.example.com/t", "https://:8443/keys")),
 		"no jwks_uri":                          page(200, `{"issuer":"https://as.example.com/t"}`),
 		"50 MB":                                page(200, strings.Repeat(" ", 50<<20)),
 		"a redirect to a sign-in page":         redirect("https://login.example.com/"),

@@ -373,6 +373,7 @@ func FuzzDiscovery(f *testing.F) {
 	for _, document := range []string{
 		good, "\ufeff" + good, " " + good + "\n", good + "x", strings.ToUpper(good), "", "null", "[]", "<html>", metadata(fuzzed+"/", keysURL), metadata(fuzzed, "http://as.example.com/t/keys"),
 		metadata(fuzzed, "https://user:pass@as.example.com/"), metadata(fuzzed, "file:///dev/null"), metadata(fuzzed, "//as.example.com/keys"), metadata(fuzzed, "https://other.example.com/keys?a=b#c"),
+		metadata(fuzzed, "https://:"), metadata(fuzzed, "https://:8443/keys"), metadata(fuzzed, "https://[]/keys"), metadata(fuzzed, "https://as.example.com:/keys"),
 		metadata(fuzzed, "https://[::1]:99999/"), metadata(fuzzed, "https://169.254.169.254/"), `{"issuer":"x",` + good[1:], good[:len(good)-1] + `,"issuer":"x"}`, `{"issuer":["` + fuzzed + `"],"jwks_uri":"` + keysURL + `"}`,
 	} {
 		f.Add(200, []byte(document), fixedSet())
@@ -426,9 +427,10 @@ func jwksURI(status int, document []byte, issuer string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if status != http.StatusOK || name != issuer || u.Scheme != "https" || u.Host == "" || u.User != nil {
+	if status != http.StatusOK || name != issuer || u.Scheme != "https" || u.Hostname() == "" || u.User != nil {
 		return "", fmt.Errorf("status %d, issuer %q, jwks_uri %q", status, name, uri)
 	}
+	u.Host = strings.TrimSuffix(u.Host, ":") // net/http leaves out an empty port
 	return u.String(), nil
 }
 

@@ -180,7 +180,7 @@ func checkClaimedIssuer(iss string) error {
 	isURL := strings.Contains(iss, ":/")
 	path, pathErr := url.PathUnescape(iss)
 	dots := func(segment string) bool { return segment == "." || segment == ".." }
-	if isURL && (err != nil || u.Host == "" || u.User != nil) || pathErr != nil ||
+	if isURL && (err != nil || u.Hostname() == "" || u.User != nil) || pathErr != nil ||
 		strings.ContainsAny(iss, "?#") || slices.ContainsFunc(strings.Split(path, "/"), dots) {
 		return fmt.Errorf("%w: iss is %s: not asked about, for it is no issuer identifier (RFC 8414 section 2)", ErrIssuer, quote(iss))
 	}

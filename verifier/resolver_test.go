@@ -299,7 +299,7 @@ func TestClaimedIssuers(t *testing.T) {
 		"a space": "https://a.example.com/ b", "a line break": "https://a.example.com\r\nX: y", "a tab": "a\tb", "zero": "a\x00b", "BUG-035 an invisible letter": "https://a.example.com/a\u200b",
 		"a quote": `https://a.example.com/"x"`, "a backslash": `https://a.example.com\b`, "a letter beyond ASCII": "https://\u0430.example.com", "a bracket": "https://a.example.com/<b>", "markers": "https://a.example.com/{{x}}", "an accent": "a`b", "a bar": "a|b",
 		"BUG-128 BUG-036 a user": "https://a.example.com@b.example.com", "BUG-128 a fragment": "https://b.example.com/#a.example.com", "an empty fragment": "https://a.example.com#", "BUG-129 BUG-036 a query": "https://a.example.com/?x=1", "an empty query": "https://a.example.com/?",
-		"BUG-128 BUG-129 dot segments": "https://a.example.com/../b", "dot segments that are escaped": "https://a.example.com/%2e%2E/b", "a dot segment": "https://a.example.com/./b", "no host": "https:///a", "BUG-132 a file": "file:///etc/passwd", "an opaque URL": "https:/a.example.com", "a port that is none": "https://a.example.com:x", "no URL": "https://%zz",
+		"BUG-128 BUG-129 dot segments": "https://a.example.com/../b", "dot segments that are escaped": "https://a.example.com/%2e%2E/b", "a dot segment": "https://a.example.com/./b", "no host": "https:///a", "a port without a host": "https://:8443/a", "BUG-132 a file": "file:///etc/passwd", "an opaque URL": "https:/a.example.com", "a port that is none": "https://a.example.com:x", "no URL": "https://%zz",
 		"BUG-129 a name with dot segments": "../../attacker.example/x", "a name with dot segments that are escaped": "a/%2e%2e/b", "a name with a query": "acme?x", "a name that is escaped badly": "acme%",
 	} {
 		t.Run(name, func(t *testing.T) {

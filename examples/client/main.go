@@ -70,7 +70,7 @@ func readSecret() (string, error) {
 // requireHTTPS refuses a URL over which others could read the secret or the token: http is for loopback.
 func requireHTTPS(name string) error {
 	u, err := url.Parse(os.Getenv(name))
-	if err == nil && (u.Scheme == "https" || u.Scheme == "http" && (u.Hostname() == "localhost" || net.ParseIP(u.Hostname()).IsLoopback())) {
+	if err == nil && u.Hostname() != "" && (u.Scheme == "https" || u.Scheme == "http" && (u.Hostname() == "localhost" || net.ParseIP(u.Hostname()).IsLoopback())) {
 		return nil
 	}
 	return fmt.Errorf("%s must be an https URL", name)

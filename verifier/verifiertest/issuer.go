@@ -201,7 +201,7 @@ func Start(options ...Option) (*Issuer, error) {
 	if i.at == "" {
 		i.listen()
 		stop = i.server.Close
-	} else if u, err := url.Parse(i.at); err != nil || u.Host == "" || i.at != "http://"+u.Host && i.at != "https://"+u.Host {
+	} else if u, err := url.Parse(i.at); err != nil || u.Hostname() == "" || i.at != "http://"+u.Host && i.at != "https://"+u.Host {
 		return nil, fmt.Errorf("verifiertest: At(%q): want http or https, a host, and nothing behind it", i.at)
 	}
 	i.close = sync.OnceFunc(func() {

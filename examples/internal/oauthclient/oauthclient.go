@@ -127,7 +127,7 @@ func (c *Client) ask(ctx context.Context, metadataURL, issuer string) (tokenEndp
 // requireHTTPS refuses a URL over which others could read the secret or the token: http is for loopback.
 func requireHTTPS(s string) error {
 	u, err := url.Parse(s)
-	if err == nil && u.Host != "" && (u.Scheme == "https" || u.Scheme == "http" && (u.Hostname() == "localhost" || net.ParseIP(u.Hostname()).IsLoopback())) {
+	if err == nil && u.Hostname() != "" && (u.Scheme == "https" || u.Scheme == "http" && (u.Hostname() == "localhost" || net.ParseIP(u.Hostname()).IsLoopback())) {
 		return nil
 	}
 	return fmt.Errorf("%q must be an https URL", s)
