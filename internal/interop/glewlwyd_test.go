@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/cookiejar"
 	"os"
@@ -18,6 +19,9 @@ import (
 
 // glewlwydSchema is where Debian's package has what its database begins with.
 const glewlwydSchema = "/usr/share/doc/glewlwyd/database/init.sqlite3.sql.gz"
+
+// certClient is a client that glewlwyd knows by the name in its certificate.
+const certClient = "client.example.test"
 
 // glewlwyd is Debian's, over https, with its tokens in a file: they outlive a restart. Its
 // tokens are signed with ES256. The client "api" may introspect, with a token of its own.
@@ -75,9 +79,10 @@ func newGlewlwyd(t *testing.T, a *authority, secret string, nonces bool) *glewlw
 		use_secure_connection = true
 		secure_connection_key_file = %q
 		secure_connection_pem_file = %q
+		secure_connection_ca_file = %q
 		hash_algorithm = "SHA512"
 		database = { type = "sqlite3"; path = %q; };
-	`, port, g.base, a.keyFile, a.certFile, database)
+	`, port, g.base, a.keyFile, a.certFile, a.certFile, database)
 	if err := os.WriteFile(g.configFile, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -124,25 +129,42 @@ func (g *glewlwyd) configure(t *testing.T) {
 		t.Fatal(err)
 	}
 	admin := &http.Client{Timeout: requestTimeout, Transport: g.authority.client.Transport, Jar: jar}
-	post := func(path string, body map[string]any) {
+	call := func(method, path string, body any) (answer map[string]any) {
 		t.Helper()
 		text, err := json.Marshal(body)
 		if err != nil {
 			t.Fatal(err)
 		}
-		resp, err := admin.Post(g.base+"/api"+path, "application/json", bytes.NewReader(text))
+		r, err := http.NewRequestWithContext(t.Context(), method, g.base+"/api"+path, bytes.NewReader(text))
 		if err != nil {
 			t.Fatal(err)
 		}
-		resp.Body.Close()
-		if resp.StatusCode != http.StatusOK {
-			t.Fatalf("POST %s: status %d", path, resp.StatusCode)
+		r.Header.Set("Content-Type", "application/json")
+		resp, err := admin.Do(r)
+		if err != nil {
+			t.Fatal(err)
 		}
+		defer resp.Body.Close()
+		if resp.StatusCode != http.StatusOK {
+			t.Fatalf("%s %s: status %d", method, path, resp.StatusCode)
+		}
+		_ = json.NewDecoder(resp.Body).Decode(&answer) // only a GET is answered with something
+		return answer
 	}
+	post := func(path string, body map[string]any) { t.Helper(); call(http.MethodPost, path, body) }
 	post("/auth/", map[string]any{"username": "admin", "password": "password"}) // those of a new database
 	for _, scope := range []string{readScope, writeScope, "introspect"} {
 		post("/scope/", map[string]any{"name": scope, "display_name": scope, "password_required": false, "password_max_age": 0, "scheme": map[string]any{}})
 	}
+	// A client can be known by its certificate only if the store of clients has a place for the name in it.
+	clients := call(http.MethodGet, "/mod/client/database", nil)
+	format, ok := clients["parameters"].(map[string]any)["data-format"].(map[string]any)
+	if !ok {
+		t.Fatalf("the store of clients is %v", clients)
+	}
+	format["tls_client_auth_subject_dn"] = map[string]any{"multiple": false, "read": true, "write": true}
+	call(http.MethodPut, "/mod/client/database", clients)
+	call(http.MethodPut, "/mod/client/database/reset", nil)
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -155,14 +177,15 @@ func (g *glewlwyd) configure(t *testing.T) {
 		"oauth-dpop-allowed": true, "oauth-dpop-iat-duration": 60, "oauth-dpop-nonce-mandatory": g.nonces, "oauth-dpop-nonce-counter": 10,
 		"introspection-revocation-allowed": true, "introspection-revocation-allow-target-client": true, "introspection-revocation-auth-scope": []string{"introspect"},
 		"resource-allowed": true, "resource-scope": map[string]any{readScope: audiences, writeScope: audiences}, "resource-client-property": "resource", "resource-scope-and-client-property": false,
+		"client-cert-source": "TLS", "client-cert-header-name": "", "client-cert-self-signed-allowed": false, "client-cert-use-endpoint-aliases": false,
 	}})
-	for _, client := range []struct {
-		id, secret string
-		scopes     []string
-	}{{clientID, g.secret, []string{readScope, writeScope}}, {"api", g.apiSecret, []string{"introspect"}}} {
-		post("/client/", map[string]any{
-			"client_id": client.id, "name": client.id, "confidential": true, "password": client.secret, "enabled": true, "scope": client.scopes,
-			"authorization_type": []string{"client_credentials"}, "redirect_uri": []string{}, "token_endpoint_auth_method": []string{"client_secret_basic"},
-		})
+	for id, more := range map[string]map[string]any{
+		clientID:   {"password": g.secret, "scope": []string{readScope, writeScope}, "token_endpoint_auth_method": []string{"client_secret_basic"}},
+		"api":      {"password": g.apiSecret, "scope": []string{"introspect"}, "token_endpoint_auth_method": []string{"client_secret_basic"}},
+		certClient: {"scope": []string{readScope}, "token_endpoint_auth_method": []string{"tls_client_auth"}, "tls_client_auth_subject_dn": "CN=" + certClient},
+	} {
+		client := map[string]any{"client_id": id, "name": id, "confidential": true, "enabled": true, "authorization_type": []string{"client_credentials"}, "redirect_uri": []string{}}
+		maps.Copy(client, more)
+		post("/client/", client)
 	}
 }

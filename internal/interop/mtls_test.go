@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/json"
 	"math/big"
 	"net/http"
@@ -19,15 +20,22 @@ import (
 	"github.com/bearerguard/bearerguard/verifier"
 )
 
-// selfSigned is a client certificate that nobody else vouches for.
-func selfSigned(t *testing.T) tls.Certificate {
+// clientCertificate is one that the authority vouches for, or that nobody else does.
+func clientCertificate(t *testing.T, name string, a *authority) tls.Certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(2), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	}
+	parent, signer := template, any(key)
+	if a != nil {
+		parent, signer = a.certificate.Leaf, a.certificate.PrivateKey
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, signer)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,14 +49,32 @@ func (a *authority) with(certificates ...tls.Certificate) *http.Client {
 	return &http.Client{Timeout: requestTimeout, Transport: &http.Transport{TLSClientConfig: config, DisableKeepAlives: true}}
 }
 
-// TestMutualTLS has a token that oidc-provider bound to the certificate of the client's connection, over https all the way.
+// TestMutualTLS has tokens that real servers bound to the certificate of the client's connection, over https all the way.
 func TestMutualTLS(t *testing.T) {
 	t.Parallel()
-	a, secret := newAuthority(t), rand.Text()
-	own, other := selfSigned(t), selfSigned(t)
-	issuer := startOIDCProviderTLS(t, a, secret, false, "CERT_BOUND=1")
-	token := boundToken(t, a.with(own), issuer+"/token", secret)
+	for name, server := range map[string]func(t *testing.T, a *authority) (issuer string, own tls.Certificate, request url.Values){
+		"oidc-provider": func(t *testing.T, a *authority) (string, tls.Certificate, url.Values) {
+			secret := rand.Text()
+			return startOIDCProviderTLS(t, a, secret, false, "CERT_BOUND=1"), clientCertificate(t, "", nil),
+				url.Values{"client_id": {clientID}, "client_secret": {secret}, "resource": {apiAudience + "/ES256"}}
+		},
+		"glewlwyd": func(t *testing.T, a *authority) (string, tls.Certificate, url.Values) {
+			return startGlewlwyd(t, a, rand.Text(), false), clientCertificate(t, certClient, a), url.Values{"client_id": {certClient}, "resource": {apiAudience}}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := newAuthority(t)
+			issuer, own, request := server(t, a)
+			checkBound(t, a, issuer, boundToken(t, a.with(own), issuer+"/token", request), own)
+		})
+	}
+}
 
+// checkBound calls an API with the token over connections with its certificate, with another one of the same name, and with none.
+func checkBound(t *testing.T, a *authority, issuer, token string, own tls.Certificate) {
+	t.Helper()
+	other := clientCertificate(t, certClient, a)
 	v, err := verifier.New(verifier.Config{Issuer: issuer, Audience: []string{apiAudience}, Client: a.client})
 	if err != nil {
 		t.Fatal(err)
@@ -81,11 +107,11 @@ func TestMutualTLS(t *testing.T) {
 	}
 }
 
-func boundToken(t *testing.T, client *http.Client, tokenURL, secret string) string {
+func boundToken(t *testing.T, client *http.Client, tokenURL string, request url.Values) string {
 	t.Helper()
-	response, err := client.PostForm(tokenURL, url.Values{
-		"grant_type": {"client_credentials"}, "client_id": {clientID}, "client_secret": {secret}, "scope": {readScope}, "resource": {apiAudience + "/ES256"},
-	})
+	request.Set("grant_type", "client_credentials")
+	request.Set("scope", readScope)
+	response, err := client.PostForm(tokenURL, request)
 	if err != nil {
 		t.Fatal(err)
 	}
