@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/bearerguard/bearerguard/internal/jose"
 	"github.com/bearerguard/bearerguard/internal/lru"
@@ -27,6 +28,8 @@ type remembered struct {
 	signed string // the signing input, compared whole; "" for an encrypted token
 	claims *Claims
 	key    *jose.Key // the token's memory dies with the key that signed it
+	// The dates between which it counts: nbf and iat, exp, and the clock skew.
+	from, until time.Time
 }
 
 func newCache(size int, decrypting bool) *cache {
@@ -98,7 +101,11 @@ func (c *cache) add(token string, m mark, t *inspection) {
 		}
 		c.spellings.Add(signed, m.hash)
 	}
-	c.tokens.Add(m.hash, &remembered{strings.Clone(token[:m.dot]), t.claims, t.key})
+	from := t.claims.notBefore
+	if from.Before(t.claims.issuedAt) {
+		from = t.claims.issuedAt
+	}
+	c.tokens.Add(m.hash, &remembered{strings.Clone(token[:m.dot]), t.claims, t.key, from.Add(-t.v.skew), t.claims.expiry.Add(t.v.skew)})
 }
 
 // remembers reports whether this very token is remembered.

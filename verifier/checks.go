@@ -185,41 +185,24 @@ func (t *inspection) checkAudience() error {
 	return fmt.Errorf("%w: the token is for %s, this server is %s%s", ErrAudience, found, wanted, t.hintAudience())
 }
 
-func (t *inspection) checkExpiry() error { return t.claims.notExpired(t.now, t.v.skew) }
-
-func (t *inspection) checkNotBefore() error {
-	return notAhead("nbf", t.claims.notBefore, t.now, t.v.skew)
-}
-
-func (t *inspection) checkIssuedAt() error {
-	return notAhead("iat", t.claims.issuedAt, t.now, t.v.skew)
-}
-
-// inTime is the three of them, for a token that comes again.
-func (c *Claims) inTime(now time.Time, skew time.Duration) error {
-	if err := c.notExpired(now, skew); err != nil {
-		return err
-	}
-	if err := notAhead("nbf", c.notBefore, now, skew); err != nil {
-		return err
-	}
-	return notAhead("iat", c.issuedAt, now, skew)
-}
-
-// notExpired: on or after exp is too late (RFC 7519 section 4.1.4).
-func (c *Claims) notExpired(now time.Time, skew time.Duration) error {
-	if c.expiry.IsZero() {
+// checkExpiry: on or after exp is too late (RFC 7519 section 4.1.4).
+func (t *inspection) checkExpiry() error {
+	if t.claims.expiry.IsZero() {
 		return fmt.Errorf("%w: exp", ErrMissingClaim)
 	}
-	if !now.Before(c.expiry.Add(skew)) {
-		return fmt.Errorf("%w: %s", ErrExpired, relative(c.expiry, now))
+	if !t.now.Before(t.claims.expiry.Add(t.v.skew)) {
+		return fmt.Errorf("%w: %s", ErrExpired, relative(t.claims.expiry, t.now))
 	}
 	return nil
 }
 
-func notAhead(claim string, date, now time.Time, skew time.Duration) error {
-	if !date.IsZero() && now.Add(skew).Before(date) {
-		return fmt.Errorf("%w: %s is %s", ErrNotYetValid, claim, relative(date, now))
+func (t *inspection) checkNotBefore() error { return t.notAhead("nbf", t.claims.notBefore) }
+
+func (t *inspection) checkIssuedAt() error { return t.notAhead("iat", t.claims.issuedAt) }
+
+func (t *inspection) notAhead(claim string, date time.Time) error {
+	if !date.IsZero() && t.now.Add(t.v.skew).Before(date) {
+		return fmt.Errorf("%w: %s is %s", ErrNotYetValid, claim, relative(date, t.now))
 	}
 	return nil
 }
