@@ -79,7 +79,7 @@ func markOfWhole(token string) mark {
 	return mark{sha256.Sum256(append(buffer[:0], token...)), 0}
 }
 
-func (c *cache) get(token string, m mark) (*remembered, bool) {
+func (c *cache) get(token string, m *mark) (*remembered, bool) {
 	if c == nil {
 		return nil, false
 	}
@@ -90,7 +90,7 @@ func (c *cache) get(token string, m mark) (*remembered, bool) {
 	return entry, true
 }
 
-func (c *cache) add(token string, m mark, t *inspection) {
+func (c *cache) add(token string, m *mark, t *inspection) {
 	if c == nil {
 		return
 	}
@@ -109,7 +109,7 @@ func (c *cache) add(token string, m mark, t *inspection) {
 }
 
 // remembers reports whether this very token is remembered.
-func (v *Verifier) remembers(token string, m mark) bool {
+func (v *Verifier) remembers(token string, m *mark) bool {
 	_, ok := v.cache.get(token, m)
 	return ok
 }

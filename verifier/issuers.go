@@ -56,8 +56,8 @@ func (s *issuers) Verify(ctx context.Context, token string) (*Claims, error) {
 		return nil, errTooLong
 	}
 	m := markOf(token)
-	if v, ok := s.routes.Get(m.hash); ok && v.remembers(token, m) { // and not another token with its signature
-		return v.verify(ctx, token, m)
+	if v, ok := s.routes.Get(m.hash); ok && v.remembers(token, &m) { // and not another token with its signature
+		return v.verify(ctx, token, &m)
 	}
 	name, err := claimedIssuer(token)
 	if err != nil {
@@ -67,7 +67,7 @@ func (s *issuers) Verify(ctx context.Context, token string) (*Claims, error) {
 	if v == nil {
 		return nil, fmt.Errorf("%w: iss is %s, this server expects %s", ErrIssuer, quote(name), s.expected)
 	}
-	claims, err := v.verify(ctx, token, m)
+	claims, err := v.verify(ctx, token, &m)
 	if err == nil {
 		s.routes.Add(m.hash, v)
 	}

@@ -144,8 +144,8 @@ func (s *resolver) Verify(ctx context.Context, token string) (*Claims, error) {
 	}
 	m, now := markOf(token), s.now()
 	if id, ok := s.routes.Get(m.hash); ok {
-		if r, ok := s.proven.Get(id); ok && !r.due(now, s.maxAge) && r.v.remembers(token, m) {
-			return r.v.verify(ctx, token, m)
+		if r, ok := s.proven.Get(id); ok && !r.due(now, s.maxAge) && r.v.remembers(token, &m) {
+			return r.v.verify(ctx, token, &m)
 		}
 	}
 	iss, err := claimedIssuer(token)
@@ -160,7 +160,7 @@ func (s *resolver) Verify(ctx context.Context, token string) (*Claims, error) {
 	if err != nil {
 		return nil, err
 	}
-	claims, err := r.v.verify(ctx, token, m)
+	claims, err := r.v.verify(ctx, token, &m)
 	if err == nil {
 		s.promote(id, r)
 		s.routes.Add(m.hash, id)

@@ -214,10 +214,10 @@ func (v *Verifier) Verify(ctx context.Context, token string) (*Claims, error) {
 	if v.cache != nil && len(token) <= jose.MaxToken {
 		m = markOf(token)
 	}
-	return v.verify(ctx, token, m)
+	return v.verify(ctx, token, &m)
 }
 
-func (v *Verifier) verify(ctx context.Context, token string, m mark) (*Claims, error) {
+func (v *Verifier) verify(ctx context.Context, token string, m *mark) (*Claims, error) {
 	if v.hooks.Verified == nil {
 		claims, _, err := v.decide(ctx, token, m)
 		return claims, err
@@ -229,7 +229,7 @@ func (v *Verifier) verify(ctx context.Context, token string, m mark) (*Claims, e
 }
 
 // decide runs the checks of checks.go in their order, to the first failure. A token that passed them all is remembered.
-func (v *Verifier) decide(ctx context.Context, token string, m mark) (claims *Claims, cached bool, err error) {
+func (v *Verifier) decide(ctx context.Context, token string, m *mark) (claims *Claims, cached bool, err error) {
 	if len(token) > jose.MaxToken {
 		return nil, false, errTooLong
 	}
@@ -251,7 +251,7 @@ func (v *Verifier) decide(ctx context.Context, token string, m mark) (claims *Cl
 
 // recall finds a token that is remembered, whose dates allow it now, and whose key is still the issuer's: what a check found
 // in its bytes it would find again. Without one it returns nil and nil, and the checks decide.
-func (v *Verifier) recall(ctx context.Context, token string, m mark, now time.Time) (*Claims, error) {
+func (v *Verifier) recall(ctx context.Context, token string, m *mark, now time.Time) (*Claims, error) {
 	entry, ok := v.cache.get(token, m)
 	if !ok || now.Before(entry.from) || !now.Before(entry.until) {
 		return nil, nil

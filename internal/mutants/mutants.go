@@ -1562,10 +1562,10 @@ var mutants = []mutant{
 	revoked,`,
 		New: `	revoked,`},
 	{Name: "issuers: a signature leads another token past its own issuer", File: "verifier/issuers.go",
-		Old: `ok && v.remembers(token, m) {`,
+		Old: `ok && v.remembers(token, &m) {`,
 		New: `ok {`},
 	{Name: "resolver: a signature leads another token past its own issuer", File: "verifier/resolver.go",
-		Old: ` && r.v.remembers(token, m) {`,
+		Old: ` && r.v.remembers(token, &m) {`,
 		New: ` {`},
 
 	// Several issuers: what they cost.
