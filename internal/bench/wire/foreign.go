@@ -54,7 +54,11 @@ DocumentRoot %[1]s/www
 KeepAlive On
 MaxKeepAliveRequests 0
 StartServers 1
-MaxRequestsPerChild 0
+ServerLimit 1
+ThreadLimit 128
+ThreadsPerChild 128
+MaxRequestWorkers 128
+MaxConnectionsPerChild 0
 OAuth2TokenVerify jwks_uri %[4]s
 <Location /peer>
 	AuthType oauth2
