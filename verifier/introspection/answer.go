@@ -43,7 +43,7 @@ func (i *Introspector) introspect(ctx context.Context, h lru.Hash, token string,
 	}
 	answer, err := i.post(ctx, token, accept, now, event)
 	if err != nil {
-		return nil, &failure{err: err, endpoint: !answered(err)}
+		return nil, err
 	}
 	event.Status = answer.Status
 	if answer.Status != http.StatusOK {
@@ -79,10 +79,11 @@ func (i *Introspector) isInactive(ctx context.Context, token string, now time.Ti
 	return err == nil && v.err == ErrInactive
 }
 
+// post sends the token. Where discovery fails no token is to blame, whatever was answered: it counts as a failure of the endpoint.
 func (i *Introspector) post(ctx context.Context, token, accept string, now time.Time, event *CallEvent) (*fetch.Answer, error) {
 	var err error
 	if event.URL, err = i.endpoint.locate(ctx, now, i.timeout); err != nil {
-		return nil, err
+		return nil, &failure{err: err, retryAfter: retryAfter(err), endpoint: true}
 	}
 	r := &request{
 		form:   url.Values{"token": {token}, "token_type_hint": {"access_token"}}, // RFC 7662 section 2.1
@@ -90,19 +91,18 @@ func (i *Introspector) post(ctx context.Context, token, accept string, now time.
 		issuer: i.issuer, now: now,
 	}
 	if err := i.auth.add(ctx, r); err != nil {
-		return nil, err
+		return nil, &failure{err: err, endpoint: true}
 	}
 	answer, err := fetch.Post(ctx, i.client, event.URL, r.form, r.header)
-	if err != nil && !answered(err) {
+	if err == nil {
+		return answer, nil
+	}
+	e := (*fetch.Error)(nil)
+	answered := errors.As(err, &e) && e.Status != 0 // it could only not be read to its end
+	if !answered {
 		i.endpoint.doubt()
 	}
-	return answer, err
-}
-
-// answered reports whether something came back, which could only not be read to its end.
-func answered(err error) bool {
-	e := (*fetch.Error)(nil)
-	return errors.As(err, &e) && e.Status != 0
+	return nil, &failure{err: err, endpoint: !answered}
 }
 
 // refused judges an answer that is not 200.
@@ -270,9 +270,13 @@ func member(segment, name string) string {
 	return s
 }
 
-// retryAfter is what the issuer's keys ask for, where a signed answer could not be verified for want of them.
+// retryAfter is what the issuer asks for: its keys, where a signed answer could not be verified for want of them, or its
+// metadata, where that could not be had.
 func retryAfter(err error) time.Duration {
 	if e := (*verifier.UnavailableError)(nil); errors.As(err, &e) {
+		return e.RetryAfter
+	}
+	if e := (*fetch.Error)(nil); errors.As(err, &e) {
 		return e.RetryAfter
 	}
 	return 0

@@ -313,6 +313,48 @@ func TestIntrospectionOutage(t *testing.T) {
 	}
 }
 
+// TestIntrospectionOutageOfDiscovery: where the endpoint isn't known yet, an issuer that answers 503 is left alone too.
+func TestIntrospectionOutageOfDiscovery(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	i := s.introspector(t, func(c *introspection.Config) { c.Endpoint = "" })
+	s.issuer.Down(503)
+	for n := range 20 {
+		if _, err := i.Verify(t.Context(), fmt.Sprint("t", n)); !errors.Is(err, verifier.ErrUnavailable) {
+			t.Fatal(err)
+		}
+	}
+	if n := s.issuer.Requests().Discovery; n != 6 {
+		t.Errorf("20 tokens: %d requests, want 3 attempts at 2 URLs", n)
+	}
+	s.issuer.Up()
+	s.clock.Advance(time.Second)
+	if _, err := i.Verify(t.Context(), "a"); err != nil {
+		t.Errorf("the issuer is back: %v", err)
+	}
+	t.Run("it asks for a pause", func(t *testing.T) {
+		attempts := 0
+		i := s.introspector(t, func(c *introspection.Config) {
+			c.Endpoint = ""
+			c.Tokens.Client = &http.Client{Transport: roundTripper(func(*http.Request) (*http.Response, error) {
+				attempts++
+				r := response(503, ``)
+				r.Header.Set("Retry-After", "7")
+				return r, nil
+			})}
+		})
+		_, err := i.Verify(t.Context(), "a")
+		e := (*verifier.UnavailableError)(nil)
+		if !errors.As(err, &e) || e.RetryAfter != 7*time.Second {
+			t.Errorf("%v", err)
+		}
+		before := attempts
+		if _, err := i.Verify(t.Context(), "b"); !errors.Is(err, verifier.ErrUnavailable) || attempts != before {
+			t.Errorf("before the time: %v, %d requests", err, attempts-before)
+		}
+	})
+}
+
 // TestIntrospectionOfOneTokenThatFails: a token that the server chokes on stops no call about others.
 func TestIntrospectionOfOneTokenThatFails(t *testing.T) {
 	t.Parallel()
