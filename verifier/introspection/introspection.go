@@ -151,7 +151,8 @@ func (i *Introspector) decide(ctx context.Context, token string) (claims *verifi
 	}
 	v, cached, err := i.ask(ctx, h, token, now)
 	if err != nil {
-		if v = i.memory.last(h, now); v == nil {
+		// Who hangs up shall not get by that what the endpoint might refuse.
+		if v = i.memory.last(h, i.now()); v == nil || ctx.Err() != nil {
 			return nil, false, err
 		}
 		cached = true

@@ -446,6 +446,47 @@ func TestIntrospectionMaxStale(t *testing.T) {
 	}
 }
 
+// TestIntrospectionMaxStaleWhileTheEndpointCanBeHad: the last answer is for outages, not for callers in a hurry.
+func TestIntrospectionMaxStaleWhileTheEndpointCanBeHad(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	i := s.introspector(t, func(c *introspection.Config) { c.MaxStale = time.Hour })
+	if _, err := i.Verify(t.Context(), opaque); err != nil {
+		t.Fatal(err)
+	}
+	s.clock.Advance(2 * time.Minute)
+	g := newGate(inactive)
+	s.answers(g.serve)
+	ctx, hangUp := context.WithCancel(t.Context())
+	gone := make(chan error)
+	go func() {
+		_, err := i.Verify(ctx, opaque)
+		gone <- err
+	}()
+	until(t, "the call", func() bool { return g.waiting.Load() == 1 })
+	hangUp()
+	if err := <-gone; !errors.Is(err, verifier.ErrUnavailable) || !errors.Is(err, context.Canceled) {
+		t.Errorf("a token that was revoked is good for who hangs up: %v", err)
+	}
+	close(g.open)
+	if _, err := i.Verify(t.Context(), opaque); !errors.Is(err, introspection.ErrInactive) {
+		t.Error(err)
+	}
+
+	s.answers(s.says(obj{"exp": s.clock.Now().Add(time.Minute + time.Second).Unix()}))
+	if _, err := i.Verify(t.Context(), "another"); err != nil {
+		t.Fatal(err)
+	}
+	s.clock.Advance(time.Minute)
+	s.answers(func(w http.ResponseWriter, r *http.Request) {
+		s.clock.Advance(5 * time.Second)
+		down(w, r)
+	})
+	if _, err := i.Verify(t.Context(), "another"); !errors.Is(err, verifier.ErrUnavailable) {
+		t.Errorf("7662-4-1: it expired while the endpoint was waited for: %v", err)
+	}
+}
+
 func TestIntrospectionWarmAndHealth(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
