@@ -176,7 +176,7 @@ func (i *Introspector) Warm(ctx context.Context) error {
 	switch {
 	case err != nil:
 		return err
-	case v.err == nil:
+	case !errors.Is(v.err, ErrInactive): // nil, or active and not good for want of members
 		return &verifier.UnavailableError{Err: errors.New("the introspection endpoint calls a made-up token active: it would call every token so")}
 	case i.signed:
 		return i.inside.WarmKeys(ctx)

@@ -499,9 +499,13 @@ func TestIntrospectionWarmAndHealth(t *testing.T) {
 	if !h.Ready || h.Err != nil || h.Endpoint != s.URL+"/introspect" || !h.AnsweredAt.Equal(s.clock.Now()) || !h.NextAttempt.IsZero() {
 		t.Errorf("%+v", h)
 	}
-	s.answers(nil)
-	if err := i.Warm(t.Context()); !errors.Is(err, verifier.ErrUnavailable) || !strings.Contains(err.Error(), "made-up token active") {
-		t.Errorf("a server that calls everything active: %v", err)
+	for name, everything := range map[string]http.HandlerFunc{
+		"active": nil, "active and no more": raw(200, `{"active":true}`), "active for another API": s.says(obj{"aud": "x"}),
+	} {
+		s.answers(everything)
+		if err := i.Warm(t.Context()); !errors.Is(err, verifier.ErrUnavailable) || !strings.Contains(err.Error(), "made-up token active") {
+			t.Errorf("a server that calls everything %s: %v", name, err)
+		}
 	}
 	s.answers(raw(401, ``))
 	if err := i.Warm(t.Context()); !errors.Is(err, introspection.ErrCredentials) {
