@@ -2050,6 +2050,8 @@ var mutants = []mutant{
 		Old: `c.failures, c.pauseUntil, c.answeredAt = 0, time.Time{}, now`, New: `c.answeredAt = now`},
 	{Name: "introspection: Retry-After is passed over", File: "verifier/introspection/answer.go",
 		Old: `f := &failure{err: err, retryAfter: answer.RetryAfter, endpoint: true}`, New: `f := &failure{err: err, endpoint: true}`},
+	{Name: "introspection: an answer that was under way takes Retry-After back", File: "verifier/introspection/calls.go",
+		Old: `c.failures, c.pauseUntil, c.answeredAt = 0, time.Time{}, now`, New: `c.failures, c.pauseUntil, c.askedUntil, c.answeredAt = 0, time.Time{}, time.Time{}, now`},
 	{Name: "introspection: a day's Retry-After is honoured", File: "verifier/introspection/calls.go",
 		Old: `wait := min(f.retryAfter, maxRetryAfter)`, New: `wait := f.retryAfter`},
 	{Name: "introspection: an endpoint that moved is never found", File: "verifier/introspection/calls.go",

@@ -28,9 +28,10 @@ const (
 type calls struct {
 	mu         sync.Mutex
 	flights    map[lru.Hash]*flight
-	failures   int   // in a row, of those that say something about the endpoint
-	err        error // of the last call
-	pauseUntil time.Time
+	failures   int       // in a row, of those that say something about the endpoint
+	err        error     // of the last call
+	pauseUntil time.Time // after failures
+	askedUntil time.Time // by Retry-After, which the answer to a call that was under way doesn't take back
 	answeredAt time.Time
 }
 
@@ -92,7 +93,12 @@ func (i *Introspector) join(ctx context.Context, h lru.Hash, token string, now t
 
 // pausing is how long no call is made, 0 if one may be made now. c.mu is held.
 func (c *calls) pausing(now time.Time) time.Duration {
-	if wait := c.pauseUntil.Sub(now); wait > 0 && wait <= maxRetryAfter {
+	return max(left(c.pauseUntil, now), left(c.askedUntil, now))
+}
+
+// left is what is left of a pause; of one that is longer than any nothing, for then the clock was set back.
+func left(until, now time.Time) time.Duration {
+	if wait := until.Sub(now); wait > 0 && wait <= maxRetryAfter {
 		return wait
 	}
 	return 0
@@ -137,7 +143,8 @@ func (c *calls) settle(now time.Time, err error) error {
 	errors.As(err, &f)
 	wait := min(f.retryAfter, maxRetryAfter)
 	if f.endpoint {
-		c.pauseUntil = now.Add(max(wait, c.pausing(now), c.pause(now)))
+		c.pauseUntil = now.Add(max(left(c.pauseUntil, now), c.pause(now)))
+		c.askedUntil = now.Add(max(left(c.askedUntil, now), wait))
 	}
 	return &verifier.UnavailableError{RetryAfter: max(firstPause, wait, c.pausing(now)), Err: f.err}
 }

@@ -205,8 +205,8 @@ func (i *Introspector) Health() Health {
 	i.calls.mu.Lock()
 	h := Health{AnsweredAt: i.calls.answeredAt, Err: i.calls.err, InFlight: len(i.calls.flights)}
 	h.Ready = keysReady && !h.AnsweredAt.IsZero() && i.calls.failures < patience
-	if i.calls.pausing(now) > 0 {
-		h.NextAttempt = i.calls.pauseUntil
+	if wait := i.calls.pausing(now); wait > 0 {
+		h.NextAttempt = now.Add(wait)
 	}
 	i.calls.mu.Unlock()
 	h.Endpoint, _ = i.endpoint.known(now)

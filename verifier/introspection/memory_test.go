@@ -412,6 +412,46 @@ func TestIntrospectionRetryAfter(t *testing.T) {
 	}
 }
 
+// TestIntrospectionRetryAfterStands: the answer to a call that was under way doesn't take back what was asked for.
+func TestIntrospectionRetryAfterStands(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	g := newGate(s.says(nil))
+	s.answers(func(w http.ResponseWriter, r *http.Request) {
+		if r.PostForm.Get("token") == "under-way" {
+			g.serve(w, r)
+			return
+		}
+		raw(429, ``, "Retry-After", "30")(w, r)
+	})
+	i := s.introspector(t)
+	underWay := make(chan error)
+	go func() {
+		_, err := i.Verify(t.Context(), "under-way")
+		underWay <- err
+	}()
+	until(t, "the call", func() bool { return g.waiting.Load() == 1 })
+	if _, err := i.Verify(t.Context(), "a"); !errors.Is(err, verifier.ErrUnavailable) {
+		t.Fatal(err)
+	}
+	close(g.open)
+	if err := <-underWay; err != nil {
+		t.Fatal(err)
+	}
+	s.clock.Advance(29 * time.Second)
+	if _, err := i.Verify(t.Context(), "b"); !errors.Is(err, verifier.ErrUnavailable) || len(s.seen()) != 2 {
+		t.Errorf("before the time: %v, %d calls", err, len(s.seen()))
+	}
+	if h := i.Health(); !h.NextAttempt.Equal(s.clock.Now().Add(time.Second)) {
+		t.Errorf("%+v", h)
+	}
+	s.clock.Advance(time.Second)
+	s.answers(nil)
+	if _, err := i.Verify(t.Context(), "b"); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestIntrospectionMaxStale(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
