@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -434,7 +435,8 @@ type Signer struct {
 // NewSigner makes a Signer for an algorithm of [Algorithms] that the key can do; "" takes the usual one. The bounds of a
 // key are those of [ParseKey].
 func NewSigner(key crypto.Signer, alg string) (*Signer, error) {
-	if key == nil {
+	// What a failed type assertion leaves is nil behind the interface, and panics when it is asked for its public key.
+	if v := reflect.ValueOf(key); !v.IsValid() || (v.Kind() == reflect.Pointer || v.Kind() == reflect.Slice) && v.IsNil() {
 		return nil, errors.New("the key is nil")
 	}
 	fitting := algorithmsOf(key.Public())
