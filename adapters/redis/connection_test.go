@@ -1,6 +1,7 @@
 package redisauth_test
 
 import (
+	"context"
 	"fmt"
 	"runtime"
 	"strings"
@@ -100,6 +101,65 @@ func TestMoreDeadThanOneCallTakesOut(t *testing.T) {
 	if got := c.HGetAll(t.Context(), "bearerguard:{revoked}:entries").Val(); len(got) != 1 || got[record(t, alice).Target+"@"] != want {
 		t.Errorf("%v, want %s", got, want)
 	}
+}
+
+// holds lets each command of one kind wait: its channel is received from when one arrives, and again to let it pass.
+type holds struct {
+	command string
+	turn    chan struct{}
+}
+
+func (h holds) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (h holds) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+
+func (h holds) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, c redis.Cmder) error {
+		for range 2 {
+			if c.Name() != h.command {
+				break
+			}
+			select {
+			case h.turn <- struct{}{}:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		return next(ctx, c)
+	}
+}
+
+// TestNewsDontWaitForTheComparison: while what is known is compared with what Redis has, and all of it read again perhaps,
+// revocations are followed all the same.
+func TestNewsDontWaitForTheComparison(t *testing.T) {
+	t.Parallel()
+	const silence = 200 * time.Millisecond
+	s := startServer(t)
+	compares := holds{"zcount", make(chan struct{})}
+	a := newInstance(t, s.addr)
+	b := newInstance(t, s.addr, func(cfg *redisauth.RevocationConfig) {
+		client := newClient(t, s.addr)
+		client.AddHook(compares)
+		cfg.Client, cfg.MaxSilence, cfg.Timeout = client, silence, soon
+	}).run().ready()
+	for try := range 5 { // a machine that is busy may make a pause of its own
+		<-compares.turn
+		for len(b.changes) > 0 {
+			<-b.changes
+		}
+		select {
+		case err := <-b.changes:
+			t.Logf("try %d: %v", try, err)
+			continue
+		case <-time.After(3 * silence):
+		}
+		a.revoke(byID("t1"))
+		b.becomes(claims(t, "t1"), "revoked")
+		return
+	}
+	t.Error("each time they are no longer followed")
 }
 
 // TestRunLeavesNoGoroutine is not parallel: the goroutines of the other tests are not its.

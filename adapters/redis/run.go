@@ -29,7 +29,7 @@ const (
 
 // Run follows what is revoked until ctx ends, and then returns its error: start it once, in a goroutine of its own, and end
 // it after the server has shut down. Errors of Redis don't end it: it tries again, at the latest after a second. It starts
-// one more goroutine, and returns when that one has ended.
+// one or two more goroutines, and returns when they have ended.
 func (r *Revocations) Run(ctx context.Context) error {
 	if r == nil || r.known == nil {
 		return errZero
@@ -74,6 +74,9 @@ type session struct {
 	in      chan received
 	asked   time.Duration // when the ping was sent whose pong is to come
 	waiting bool
+
+	auditing bool
+	audited  chan error // how that went
 }
 
 type received struct {
@@ -85,7 +88,7 @@ type received struct {
 // and what was written later comes on the connection. It ends at the first doubt.
 func (r *Revocations) follow(ctx context.Context) error {
 	ctx, stop := context.WithCancelCause(ctx)
-	s := &session{Revocations: r, stop: stop, in: make(chan received)}
+	s := &session{Revocations: r, stop: stop, in: make(chan received), audited: make(chan error)}
 	if err := r.bounded(ctx, s.subscribe); err != nil {
 		stop(nil)
 		return errors.Join(err, s.news.Close())
@@ -95,6 +98,9 @@ func (r *Revocations) follow(ctx context.Context) error {
 		stop(nil)
 		s.news.Close()
 		for range s.in { // until receive has ended
+		}
+		if s.auditing {
+			<-s.audited
 		}
 	}()
 	if err := r.load(ctx); err != nil {
@@ -204,10 +210,13 @@ func (s *session) keepUp(ctx context.Context) error {
 			if err := s.ping(ctx); err != nil {
 				return cmp.Or(context.Cause(ctx), err)
 			}
-			if n++; n%auditEvery == 0 {
-				if err := s.audit(ctx); err != nil {
-					return err
-				}
+			if n++; n%auditEvery == 0 && !s.auditing {
+				s.auditing = true
+				go func() { s.audited <- s.audit(ctx) }() // all may have to be read again: news and pongs don't wait for that
+			}
+		case err := <-s.audited:
+			if s.auditing = false; err != nil {
+				return cmp.Or(context.Cause(ctx), err)
 			}
 		}
 	}
