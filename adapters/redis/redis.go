@@ -11,11 +11,12 @@
 //
 // # The server
 //
-// Redis 6.2 or later, or what speaks its protocol. An ACL needs the commands EVAL, EVALSHA, HSCAN, ZCOUNT, SUBSCRIBE, PUBLISH,
-// PING, SET, GET, and those of the script (TIME, ZRANGEBYSCORE, HDEL, ZREM, HGET, HLEN, HSET, ZADD), on keys and channels that
-// begin with the prefix and a colon. With maxmemory the policy must be noeviction: a server that makes room by itself
-// forgets revocations and proofs. What a failover to a replica loses, the instances write again; used proofs are lost. Names
-// and proofs are hashed; who can write to Redis can withdraw any token and, by deleting, let a new instance accept it.
+// Redis 6.2 or later, or what speaks its protocol; the master, for replicas hear of a revocation later. An ACL needs the
+// commands EVAL, EVALSHA, HSCAN, ZCOUNT, SUBSCRIBE, PUBLISH, PING, SET, GET, and those of the script (TIME, ZRANGEBYSCORE,
+// HDEL, ZREM, HGET, HLEN, HSET, ZADD), on keys and channels that begin with the prefix and a colon. With maxmemory the policy
+// must be noeviction: a server that makes room by itself forgets revocations and proofs. What a failover to a replica loses,
+// the instances write again; used proofs are lost. Names and proofs are hashed; who can write to Redis can withdraw any token
+// and, by deleting, let a new instance accept it.
 package redisauth
 
 import (
@@ -63,22 +64,26 @@ func (s *shared) check() error {
 	return errors.Join(errs...)
 }
 
-// checkClient refuses a client that doesn't keep to deadlines.
+// checkClient refuses a client that doesn't keep to deadlines, and one that asks replicas: they answer with what was true a
+// while ago, and a replica that has lost its master goes on answering so.
 func checkClient(c redis.UniversalClient) error {
 	if v := reflect.ValueOf(c); !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil() {
 		return errors.New("redisauth: Client is nil: make one with redis.NewClient or redis.NewUniversalClient")
 	}
-	enabled := true
+	enabled, replicas := true, false
 	switch c := c.(type) {
 	case *redis.Client:
 		enabled = c.Options().ContextTimeoutEnabled
 	case *redis.ClusterClient:
-		enabled = c.Options().ContextTimeoutEnabled
+		enabled, replicas = c.Options().ContextTimeoutEnabled, c.Options().ReadOnly
 	case *redis.Ring:
 		enabled = c.Options().ContextTimeoutEnabled
 	}
 	if !enabled {
 		return errors.New("redisauth: Client is made without ContextTimeoutEnabled: a Redis that hangs would hold each request for seconds; set it in the client's options")
+	}
+	if replicas {
+		return errors.New("redisauth: Client asks replicas, which hear of a revocation later or not at all: make it without ReadOnly, RouteByLatency and RouteRandomly")
 	}
 	return nil
 }

@@ -632,10 +632,13 @@ func TestMistakesOfRevocations(t *testing.T) {
 	careless := redis.NewClient(&redis.Options{Addr: "127.0.0.1:1"})
 	cluster := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{"127.0.0.1:1"}})
 	ring := redis.NewRing(&redis.RingOptions{Addrs: map[string]string{"a": "127.0.0.1:1"}})
-	t.Cleanup(func() { careless.Close(); cluster.Close(); ring.Close() })
+	replicas := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{"127.0.0.1:1"}, ContextTimeoutEnabled: true, ReadOnly: true})
+	nearest := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{"127.0.0.1:1"}, ContextTimeoutEnabled: true, RouteByLatency: true})
+	t.Cleanup(func() { careless.Close(); cluster.Close(); ring.Close(); replicas.Close(); nearest.Close() })
 	for want, cfgs := range map[string][]redisauth.RevocationConfig{
 		"Client is nil":               {{}, {Client: (*redis.Client)(nil)}},
 		"ContextTimeoutEnabled":       {{Client: careless}, {Client: cluster}, {Client: ring}},
+		"asks replicas":               {{Client: replicas}, {Client: nearest}},
 		"Prefix is":                   {{Client: client, Prefix: "{shop}"}},
 		"Timeout is":                  {{Client: client, Timeout: -1}, {Client: client, Timeout: time.Hour}},
 		"MaxSilence is":               {{Client: client, MaxSilence: -1}, {Client: client, MaxSilence: 1}, {Client: client, MaxSilence: time.Hour}},
