@@ -77,7 +77,7 @@ func inspect(ctx context.Context, args []string, stdin io.Reader, stdout io.Writ
 	return print(transcript.New(stdout, getenv), checks), nil
 }
 
-// readToken takes what people paste: the value of an Authorization field, with line breaks around it or quotes.
+// readToken takes what people paste: an Authorization field or its value, with line breaks around it or quotes.
 func readToken(stdin io.Reader) (string, error) {
 	const most = 1 << 20
 	text, err := io.ReadAll(io.LimitReader(stdin, most))
@@ -85,7 +85,10 @@ func readToken(stdin io.Reader) (string, error) {
 		return "", fmt.Errorf("reading the token: %w", err)
 	}
 	token := strings.Trim(string(text), " \t\r\n\"'")
-	if scheme, rest, found := strings.Cut(token, " "); found && strings.EqualFold(strings.TrimPrefix(scheme, "Authorization:"), "bearer") {
+	if field, value, found := strings.Cut(token, ":"); found && strings.EqualFold(field, "authorization") {
+		token = strings.TrimSpace(value)
+	}
+	if scheme, rest, found := strings.Cut(token, " "); found && strings.EqualFold(scheme, "bearer") {
 		token = strings.TrimSpace(rest)
 	}
 	if token == "" {

@@ -75,6 +75,17 @@ func TestTranscripts(t *testing.T) {
 	}
 }
 
+func TestReadToken(t *testing.T) {
+	t.Parallel()
+	for _, pasted := range []string{
+		"a.b.c", "\n a.b.c\r\n", "Bearer a.b.c", "bearer  a.b.c", `"Bearer a.b.c"`, "Authorization: Bearer a.b.c", "'authorization: bearer a.b.c'", "Authorization:Bearer a.b.c",
+	} {
+		if token, err := readToken(strings.NewReader(pasted)); err != nil || token != "a.b.c" {
+			t.Errorf("%q: %q, %v", pasted, token, err)
+		}
+	}
+}
+
 func TestJSON(t *testing.T) {
 	t.Parallel()
 	issuer := verifiertest.NewIssuer(t)
