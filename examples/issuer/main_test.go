@@ -102,8 +102,10 @@ func TestDeveloperDay(t *testing.T) {
 	if _, err := v.Verify(t.Context(), mint(url.Values{"claims": {`{"exp": 1}`}})); !errors.Is(err, verifier.ErrExpired) {
 		t.Error(err)
 	}
-	if page := post(t, server.URL+"/mint", url.Values{"claims": {"nothing"}}); !strings.Contains(page, "no JSON object") {
-		t.Errorf("bad claims: %s", page)
+	for _, bad := range []string{"nothing", "null", "[]", "1"} {
+		if page := post(t, server.URL+"/mint", url.Values{"client": {"shop"}, "claims": {bad}}); !strings.Contains(page, "no JSON object") {
+			t.Errorf("claims %s: %s", bad, page)
+		}
 	}
 
 	post(t, server.URL+"/rotate", nil)

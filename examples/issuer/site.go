@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"html/template"
 	"net/http"
 	"strings"
@@ -68,7 +69,11 @@ type minted struct{ Token, Header, Payload, Error string }
 func (s *site) mint(w http.ResponseWriter, r *http.Request) {
 	claims := map[string]any{}
 	if text := strings.TrimSpace(r.PostFormValue("claims")); text != "" {
-		if err := json.Unmarshal([]byte(text), &claims); err != nil {
+		err := json.Unmarshal([]byte(text), &claims)
+		if err == nil && claims == nil {
+			err = errors.New("null")
+		}
+		if err != nil {
 			s.show(w, minted{Error: "The claims are no JSON object: " + err.Error()})
 			return
 		}
