@@ -15,6 +15,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 
@@ -57,7 +58,7 @@ func configure(args []string) (http.Handler, string, error) {
 		audience = stringList{"https://api.example.com"}
 	}
 	host, port, err := net.SplitHostPort(*address)
-	if ip := net.ParseIP(host); err != nil || port == "0" || host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+	if ip := net.ParseIP(host); err != nil || port == "" || port == "0" || host != "localhost" && (ip == nil || !ip.IsLoopback()) {
 		return nil, "", fmt.Errorf("-addr %q: want a loopback address and a port, such as 127.0.0.1:9000", *address)
 	}
 	like, err := verifier.ProfileNamed(*profile)
@@ -78,6 +79,10 @@ func configure(args []string) (http.Handler, string, error) {
 type clientList []client
 
 type client struct{ ID, Secret, Scope string }
+
+// Credentials are what curl's -u takes: each is encoded as in a form first (RFC 6749 section 2.3.1), which leaves nothing that a
+// shell would read.
+func (c client) Credentials() string { return url.QueryEscape(c.ID) + ":" + url.QueryEscape(c.Secret) }
 
 func (l *clientList) String() string { return "" }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"html"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -123,6 +124,31 @@ func TestDeveloperDay(t *testing.T) {
 	}
 }
 
+// TestCurl: the line on the page gets a token, whatever the client's id and secret hold.
+func TestCurl(t *testing.T) {
+	t.Parallel()
+	server := start(t, "-client", "a+b&c:1+1=2%41' \\$(x):orders:read")
+	page := html.UnescapeString(get(t, server.URL))
+	line := regexp.MustCompile(`<pre>curl -s -u '([\w.%+~-]+):([\w.%+~-]+)' -d`).FindStringSubmatch(page)
+	if line == nil {
+		t.Fatalf("no such line: %s", page)
+	}
+	r, err := http.NewRequest(http.MethodPost, server.URL+"/token", strings.NewReader("grant_type=client_credentials"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.SetBasicAuth(line[1], line[2])
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		t.Error(response.Status)
+	}
+}
+
 // TestOtherSites: neither a page of another site nor a name that was made to lead here gets a token.
 func TestOtherSites(t *testing.T) {
 	t.Parallel()
@@ -156,6 +182,7 @@ func TestConfigure(t *testing.T) {
 		"an address of the network":   {"-addr", "0.0.0.0:9000"},
 		"no port":                     {"-addr", "127.0.0.1"},
 		"any port":                    {"-addr", "127.0.0.1:0"},
+		"an empty port":               {"-addr", "127.0.0.1:"},
 		"a client without a secret":   {"-client", "shop"},
 		"a client with a bad scope":   {"-client", `shop:secret:"`},
 		"a profile that is not known": {"-profile", "Keycloack"},
