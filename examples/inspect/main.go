@@ -130,8 +130,9 @@ func print(out *transcript.Transcript, checks []verifier.Check) bool {
 	if len(skipped) > 0 {
 		out.Line("%s", out.Paint("2", "- not judged, for what they need could not be read: "+strings.Join(skipped, ", ")))
 	}
+	first := slices.IndexFunc(checks, func(c verifier.Check) bool { return c.Err != nil }) // an API goes no further
 	switch {
-	case slices.ContainsFunc(checks, func(c verifier.Check) bool { return errors.Is(c.Err, verifier.ErrUnavailable) }):
+	case first >= 0 && errors.Is(checks[first].Err, verifier.ErrUnavailable):
 		out.End("Not decided, an API would answer 503: %s.", strings.Join(failed, ", "))
 	case len(failed) > 0:
 		out.End("Refused: %s.", strings.Join(failed, ", "))

@@ -128,6 +128,11 @@ func TestIssuerDown(t *testing.T) {
 	if good || err != nil || !strings.Contains(out.String(), "503: key.") {
 		t.Errorf("%v, %v, %s", good, err, &out)
 	}
+	out.Reset()
+	good, err = inspect(t.Context(), args, strings.NewReader(issuer.WrongIssuer()), &out, noEnvironment, verifier.Config{Client: issuer.Client()})
+	if good || err != nil || !strings.Contains(out.String(), "Refused: issuer, key.") {
+		t.Errorf("what an API refuses without a key: %v, %v, %s", good, err, &out)
+	}
 }
 
 func TestNothingToCheck(t *testing.T) {
