@@ -50,7 +50,7 @@ func New(g *middleware.Guard, cfg Config) (*Middleware, error) {
 	if g == nil {
 		nilGuard = errors.New("connectauth: a nil *middleware.Guard: was the error of middleware.New dropped?")
 	}
-	routes, err := rpc.Routes{Default: cfg.Default, Methods: cfg.Procedures, Open: cfg.Open}.Compile("connectauth")
+	routes, err := rpc.Routes{Default: cfg.Default, Methods: cfg.Procedures, Open: cfg.Open}.Compile("connectauth", "Procedures")
 	if err := errors.Join(nilGuard, err); err != nil {
 		return nil, err
 	}

@@ -192,8 +192,12 @@ func TestOtherClients(t *testing.T) {
 
 func TestNew(t *testing.T) {
 	t.Parallel()
-	_, err := connectauth.New(nil, connectauth.Config{Open: []string{"shop.Orders/List"}})
-	if err == nil || !strings.Contains(err.Error(), "nil *middleware.Guard") || !strings.Contains(err.Error(), "shop.Orders/List") {
-		t.Errorf("%v", err)
+	_, err := connectauth.New(nil, connectauth.Config{
+		Procedures: map[string][]middleware.Requirement{"shop.Orders/Get": nil, "/shop.Orders/Both": nil}, Open: []string{"shop.Orders/List", "/shop.Orders/Both"},
+	})
+	for _, want := range []string{"nil *middleware.Guard", `Procedures holds "shop.Orders/Get"`, `Open holds "shop.Orders/List"`, "in Procedures and in Open"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v does not say %s", err, want)
+		}
 	}
 }

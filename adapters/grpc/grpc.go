@@ -62,7 +62,7 @@ func New(g *middleware.Guard, cfg Config) (*Interceptor, error) {
 	if g == nil {
 		nilGuard = errors.New("grpcauth: a nil *middleware.Guard: was the error of middleware.New dropped?")
 	}
-	routes, err := rpc.Routes(cfg).Compile("grpcauth")
+	routes, err := rpc.Routes(cfg).Compile("grpcauth", "Methods")
 	if err := errors.Join(nilGuard, err); err != nil {
 		return nil, err
 	}

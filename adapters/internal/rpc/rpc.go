@@ -18,8 +18,8 @@ type Routes struct {
 	Open    []string
 }
 
-// Compile copies the routes, and reports every mistake in them.
-func (r Routes) Compile(name string) (Routes, error) {
+// Compile copies the routes, and reports every mistake in them, under the names of the adapter and of its field for Methods.
+func (r Routes) Compile(name, methods string) (Routes, error) {
 	c := Routes{Default: slices.Clone(r.Default), Methods: map[string][]middleware.Requirement{}, Open: slices.Clone(r.Open)}
 	var errs []error
 	check := func(field, pattern string) {
@@ -29,10 +29,10 @@ func (r Routes) Compile(name string) (Routes, error) {
 		}
 	}
 	for _, pattern := range slices.Sorted(maps.Keys(r.Methods)) {
-		check("Methods", pattern)
+		check(methods, pattern)
 		c.Methods[pattern] = slices.Clone(r.Methods[pattern])
 		if slices.Contains(r.Open, pattern) {
-			errs = append(errs, fmt.Errorf("%s: %q is in Methods and in Open: which is meant?", name, pattern))
+			errs = append(errs, fmt.Errorf("%s: %q is in %s and in Open: which is meant?", name, pattern, methods))
 		}
 	}
 	for _, pattern := range r.Open {

@@ -16,7 +16,7 @@ func TestFind(t *testing.T) {
 		Default: three,
 		Methods: map[string][]middleware.Requirement{"/shop.Orders/List": one, "/shop.Orders/": two, "/shop.Health/Secret": one, "/shop.Any/": nil},
 		Open:    []string{"/shop.Health/", "/shop.Orders/Ping"},
-	}.Compile("test")
+	}.Compile("test", "Methods")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +39,7 @@ func TestMistakes(t *testing.T) {
 	_, err := rpc.Routes{
 		Methods: map[string][]middleware.Requirement{"shop.Orders/List": nil, "/shop.Orders/*": nil, "/shop.Orders": nil, "/shop.Both/X": nil},
 		Open:    []string{"", "*", "/", "//x", "/a/b/c", "/shop.Both/X"},
-	}.Compile("test")
+	}.Compile("test", "Methods")
 	if err == nil {
 		t.Fatal("taken")
 	}
@@ -53,7 +53,7 @@ func TestMistakes(t *testing.T) {
 func TestTheCallersMapCanChange(t *testing.T) {
 	t.Parallel()
 	open, methods := []string{"/a.B/C"}, map[string][]middleware.Requirement{"/a.B/D": {middleware.Scope("a")}}
-	r, err := rpc.Routes{Methods: methods, Open: open}.Compile("test")
+	r, err := rpc.Routes{Methods: methods, Open: open}.Compile("test", "Methods")
 	if err != nil {
 		t.Fatal(err)
 	}
