@@ -105,7 +105,7 @@ func (i *introspected) Read(ctx context.Context, answer string) (*Claims, error)
 			continue
 		}
 		if err := check.run(t); err != nil {
-			return nil, err
+			return nil, i.hintLacking(check.name, c, err)
 		}
 	}
 	if c.issuer == "" {
@@ -130,6 +130,15 @@ func (i *introspected) passesOver(check string, c *Claims) bool {
 		return i.mayLack("client_id") && absent(i.tokens.rules.clientID...) && len(i.tokens.clients) == 0
 	}
 	return false
+}
+
+// hintLacking tells of the setting for servers that leave out what an answer must have.
+func (i *introspected) hintLacking(check string, c *Claims, err error) error {
+	lacks := errors.Is(err, ErrMissingClaim) || errors.Is(err, ErrIssuer) && c.lookup(claimName{text: "iss"}) == ""
+	if !lacks || check == "client" && len(i.tokens.clients) > 0 { // whose tokens are meant can't be told then
+		return err
+	}
+	return fmt.Errorf("%w: if the server never sends it, name it in introspection.Config.MayLack", err)
 }
 
 // Open verifies a signed answer (RFC 9701 section 5), but not whom it is for. It has no exp, and may be longer than a

@@ -140,6 +140,42 @@ func TestIntrospectionAnswers(t *testing.T) {
 	}
 }
 
+// TestLackingMembers: who has a server that sends less learns of the setting for it, and nobody else does.
+func TestLackingMembers(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	listed := func(c *introspection.Config) { c.Tokens.Clients = []string{"test-client"} }
+	for _, tt := range []struct {
+		name    string
+		members obj
+		change  func(*introspection.Config)
+		hint    bool
+	}{
+		{"no iss", obj{"iss": nil}, nil, true},
+		{"no exp", obj{"exp": nil}, nil, true},
+		{"no client_id", obj{"client_id": nil}, nil, true},
+		{"what the profile requires", obj{"tid": nil}, func(c *introspection.Config) { c.Tokens.Profile = verifier.Entra() }, true},
+		{"no exp where clients are listed", obj{"exp": nil}, listed, true},
+		{"no client_id where clients are listed", obj{"client_id": nil}, listed, false},
+		{"another issuer", obj{"iss": "https://evil.example.com"}, nil, false},
+		{"an empty issuer", obj{"iss": ""}, nil, false},
+		{"no aud", obj{"aud": nil}, nil, false},
+		{"inactive", obj{"active": false}, nil, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s.answers(s.says(tt.members))
+			var change []func(*introspection.Config)
+			if tt.change != nil {
+				change = append(change, tt.change)
+			}
+			_, err := s.introspector(t, change...).Verify(t.Context(), opaque)
+			if err == nil || strings.Contains(err.Error(), "Config.MayLack") != tt.hint {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+}
+
 func sparse(c *introspection.Config)      { c.MayLack = []string{"iss", "exp", "client_id"} }
 func anyAudience(c *introspection.Config) { c.DangerouslyAcceptMissingAudience = true }
 
