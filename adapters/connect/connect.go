@@ -12,7 +12,7 @@
 // invalid_argument where the Authorization field is malformed, unavailable where tokens can't be verified now, and internal
 // otherwise, each with the challenges in the header. Whoever speaks none of them gets the guard's own answer.
 //
-// A stream is decided when it begins: its handler can tell when the token ends by the claims' Expiry.
+// A stream is decided when it begins. [middleware.UntilExpiry] of its context ends with the token.
 package connectauth
 
 import (

@@ -13,7 +13,7 @@
 // RetryInfo) where tokens can't be verified now, and Internal otherwise; ErrorInfo in its details has the error code of RFC 6750
 // for a reason, and the challenges are in the metadata of the answer, as www-authenticate.
 //
-// A stream is decided when it begins: its handler can tell when the token ends by the claims' Expiry.
+// A stream is decided when it begins. [middleware.UntilExpiry] of its context ends with the token.
 package grpcauth
 
 import (
