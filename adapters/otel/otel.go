@@ -8,7 +8,7 @@
 //
 // The instruments:
 //
-//	bearerguard.decisions              counter, {decision}: requests that a guard decided; error.type is the reason of a refusal
+//	bearerguard.decisions              counter, {decision}: requests that a guard decided; bearerguard.outcome is granted or refused, error.type the reason of a refusal
 //	bearerguard.verification.duration  histogram, s: of a token, by bearerguard.cached and error.type
 //	bearerguard.keys.fetch.duration    histogram, s: of an attempt to get keys; error.type if it failed
 //	bearerguard.keys.age               gauge, s: since the keys were last fetched or confirmed
@@ -17,9 +17,10 @@
 //	bearerguard.introspection.duration histogram, s: of a call to the introspection endpoint, by bearerguard.active; error.type if it told nothing
 //	bearerguard.replay.checks          counter, {proof}: DPoP proofs that a store was asked about; bearerguard.outcome is first, again or error
 //
-// All but the first and the last have the configured issuer as bearerguard.issuer, and decisions have http.route where the mux of net/http
-// matched a pattern. error.type is one of the codes of [verifier.Reason] and [middleware.Denial.Reason]: no attribute has a value
-// that a client can choose. Attempts to get keys and calls of introspection are spans too, children of the span of the request that caused them.
+// All but the first and the last have the configured issuer as bearerguard.issuer. Decisions have http.route where the mux of net/http
+// matched a pattern (as it was written, with its method), and refusals http.response.status_code. error.type is one of the codes of
+// [verifier.Reason] and [middleware.Denial.Reason], and of a call that failed timeout or _OTHER: no attribute has a value that a client
+// can choose. Attempts to get keys and calls of introspection are spans too, children of the span of the request that caused them.
 package otelauth
 
 import (
