@@ -207,8 +207,8 @@ func (p *published) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // UntilExpiry is a context that ends when the token of the request does, for handlers that go on for long: server-sent
 // events, websockets, long polls. A guard decides when a request begins. [context.Cause] then is [verifier.ErrExpired]. On a request
-// that no guard has let through with a token it ends with ctx. A revocation is not noticed. The caller calls cancel, as that of
-// [context.WithCancel].
+// that no guard has let through with a token it ends with ctx. A revocation is not noticed, and no clock skew is added: with
+// a token that is good by that alone it has ended from the start. The caller calls cancel, as that of [context.WithCancel].
 func UntilExpiry(ctx context.Context) (_ context.Context, cancel context.CancelFunc) {
 	claims, ok := verifier.FromContext(ctx)
 	if !ok || claims.Expiry().IsZero() {

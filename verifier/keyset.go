@@ -428,7 +428,7 @@ type Health struct {
 	Skipped     []SkippedKey // what was passed over or set aside, and why
 	FetchedAt   time.Time    // of the last good fetch; zero: none yet, or the keys are configured
 	NextAttempt time.Time    // when the next one may start; zero: the keys are configured
-	Err         error        // of the last attempt; nil if it succeeded
+	Err         error        // of the last attempt; nil if it succeeded, or none has ended
 }
 
 func (k *keyset) health(now time.Time) Health {

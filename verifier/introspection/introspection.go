@@ -191,7 +191,7 @@ type Health struct {
 	InFlight    int       // calls under way
 	AnsweredAt  time.Time // when it last answered; zero: not yet
 	NextAttempt time.Time // before which no call is made; zero: one may be made now
-	Err         error     // of the last call; nil if it was answered
+	Err         error     // of the last call; nil if it was answered, or none has ended
 }
 
 // Health never waits. Where the endpoint has not answered yet, or not lately, it starts a call about a made-up token, so
