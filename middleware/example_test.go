@@ -1,6 +1,8 @@
 package middleware_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -110,4 +112,34 @@ func ExampleDPoP() {
 	// 200 orders
 	// 401 {"error":"invalid_dpop_proof","error_description":"the DPoP proof is missing, malformed, used before or not for this request"}
 	// 401 {"error":"invalid_token","error_description":"the access token is malformed, expired, revoked or not for this resource"}
+}
+
+// A stream of server-sent events ends with the token that it was asked for with.
+func ExampleUntilExpiry() {
+	orders := make(chan string)
+	events := func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := middleware.UntilExpiry(r.Context())
+		defer cancel()
+		w.Header().Set("Content-Type", "text/event-stream")
+		for {
+			select {
+			case order := <-orders:
+				fmt.Fprintf(w, "data: %s\n\n", order)
+			case <-ctx.Done():
+				if errors.Is(context.Cause(ctx), verifier.ErrExpired) {
+					fmt.Fprint(w, "data: come again with another token\n\n")
+				}
+				return
+			}
+			if err := http.NewResponseController(w).Flush(); err != nil {
+				return
+			}
+		}
+	}
+	guard, err := middleware.New(&verifier.Verifier{}, middleware.Config{}) // in a program: that of verifier.New
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	http.Handle("GET /events", guard.RequireScope("orders:read")(http.HandlerFunc(events)))
 }
