@@ -2,6 +2,7 @@
 // the client-credentials grant, and an API under development verifies them.
 //
 //	go run ./examples/issuer -client "shop:secret:orders:read orders:write"
+//	curl -s -u shop:secret -d grant_type=client_credentials http://127.0.0.1:9000/token
 //
 // Its page at http://127.0.0.1:9000/ shows its endpoints, keys and clients, mints a token by a click, rotates the key, and lets
 // the server be down. It listens on loopback alone, keeps nothing, and gives anybody who can reach it any token: never use it for
