@@ -266,7 +266,7 @@ func (g *Guard) bound(r *http.Request, scheme string, s *stamp, requirements []R
 	case scheme == schemeDPoP && cnf.JKT == "": // RFC 9449 section 6
 		return g.deny(scheme, wrongKey, requirements, fmt.Errorf("%w: the token has no cnf.jkt, and came with the DPoP scheme", verifier.ErrBinding))
 	case cnf.Unknown || cnf.JKT != "" && scheme != schemeDPoP:
-		return g.deny(scheme, invalidToken, requirements, fmt.Errorf("%w: the token has cnf, and came without a proof that this guard checks", verifier.ErrBinding))
+		return g.deny(scheme, invalidToken, requirements, fmt.Errorf("%w: %s", verifier.ErrBinding, g.unproven(cnf)))
 	}
 	if cnf.X5TS256 != "" {
 		if err := g.checkCertificate(r, cnf.X5TS256); err != nil { // RFC 8705 section 3
@@ -277,6 +277,17 @@ func (g *Guard) bound(r *http.Request, scheme string, s *stamp, requirements []R
 		return g.prove(r, s, cnf.JKT, requirements)
 	}
 	return nil
+}
+
+// unproven says why a bound token came without a proof that this guard checks.
+func (g *Guard) unproven(cnf verifier.Confirmation) string {
+	switch {
+	case cnf.Unknown:
+		return "its cnf has no member that is known here"
+	case g.proofs == nil:
+		return "it is bound to a key, and this guard checks no proofs: set Config.DPoP, or let the client ask for tokens that are not bound"
+	}
+	return "it is bound to a key, and came with the scheme Bearer and not DPoP"
 }
 
 // stamp is what a guard leaves with a request that it let through: for the handler the claims, and for itself the proof that

@@ -303,6 +303,28 @@ func TestBoundTokens(t *testing.T) {
 	}
 }
 
+// TestBoundTokensSayWhy: the operator learns whether the configuration or the client is to be mended.
+func TestBoundTokensSayWhy(t *testing.T) {
+	t.Parallel()
+	dpop := &middleware.DPoP{PublicURL: "https://api.example.com"}
+	for _, tt := range []struct {
+		cnf  string
+		dpop *middleware.DPoP
+		want string
+	}{
+		{`{"jkt": "a"}`, nil, "set Config.DPoP"},
+		{`{"jkt": "a"}`, dpop, "came with the scheme Bearer"},
+		{`{"jwk": {"kty": "EC"}}`, nil, "no member that is known"},
+		{`{"jwk": {"kty": "EC"}}`, dpop, "no member that is known"},
+	} {
+		claims := claimsOf(t, `{"cnf": `+tt.cnf+`, "exp": 4102444800}`)
+		g := newGuard(t, verifyFunc(func(context.Context, string) (*verifier.Claims, error) { return claims, nil }), middleware.Config{DPoP: tt.dpop})
+		if _, denial := g.Check(request("Bearer t")); denial == nil || !strings.Contains(denial.Err.Error(), tt.want) {
+			t.Errorf("%s: %+v does not say %q", tt.cnf, denial, tt.want)
+		}
+	}
+}
+
 // TestStamp sends a request through one guard after another and counts how often the TokenVerifier is asked.
 func TestStamp(t *testing.T) {
 	t.Parallel()
