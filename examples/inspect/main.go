@@ -2,9 +2,10 @@
 //
 //	go run ./examples/inspect -issuer https://as.example.com -audience https://api.example.com < token.txt
 //
-// It reads the token from standard input, with or without "Bearer" before it, and prints every check of the verifier with
-// what was found, and where one failed with what was wanted. It ends with 0 for a good token, with 1 for a bad one, and with
-// 2 if there was nothing to check. The output holds what the token says, but neither the token nor its signature.
+// It reads the token from standard input, with or without "Bearer" or "Authorization: Bearer" before it, and prints
+// every check of the verifier with what was found, and where one failed with what was wanted. It ends with 0 for a good
+// token, with 1 for a bad one, and with 2 if there was nothing to check. The output holds what the token says, but neither
+// the token nor its signature.
 package main
 
 import (
@@ -77,7 +78,8 @@ func inspect(ctx context.Context, args []string, stdin io.Reader, stdout io.Writ
 	return print(transcript.New(stdout, getenv), checks), nil
 }
 
-// readToken takes what people paste: an Authorization field or its value, with line breaks around it or quotes.
+// readToken takes what people paste: a token, the value of an Authorization field or all of the field, with line breaks around it
+// or quotes.
 func readToken(stdin io.Reader) (string, error) {
 	const most = 1 << 20
 	text, err := io.ReadAll(io.LimitReader(stdin, most))
@@ -85,10 +87,10 @@ func readToken(stdin io.Reader) (string, error) {
 		return "", fmt.Errorf("reading the token: %w", err)
 	}
 	token := strings.Trim(string(text), " \t\r\n\"'")
-	if field, value, found := strings.Cut(token, ":"); found && strings.EqualFold(field, "authorization") {
-		token = strings.TrimSpace(value)
+	if field, rest, found := strings.Cut(token, ":"); found && strings.EqualFold(field, "Authorization") {
+		token = strings.TrimSpace(rest)
 	}
-	if scheme, rest, found := strings.Cut(token, " "); found && strings.EqualFold(scheme, "bearer") {
+	if scheme, rest, found := strings.Cut(token, " "); found && (strings.EqualFold(scheme, "Bearer") || strings.EqualFold(scheme, "DPoP")) {
 		token = strings.TrimSpace(rest)
 	}
 	if token == "" {

@@ -75,17 +75,6 @@ func TestTranscripts(t *testing.T) {
 	}
 }
 
-func TestReadToken(t *testing.T) {
-	t.Parallel()
-	for _, pasted := range []string{
-		"a.b.c", "\n a.b.c\r\n", "Bearer a.b.c", "bearer  a.b.c", `"Bearer a.b.c"`, "Authorization: Bearer a.b.c", "'authorization: bearer a.b.c'", "Authorization:Bearer a.b.c",
-	} {
-		if token, err := readToken(strings.NewReader(pasted)); err != nil || token != "a.b.c" {
-			t.Errorf("%q: %q, %v", pasted, token, err)
-		}
-	}
-}
-
 func TestJSON(t *testing.T) {
 	t.Parallel()
 	issuer := verifiertest.NewIssuer(t)
@@ -132,6 +121,17 @@ func TestIssuerDown(t *testing.T) {
 	good, err = inspect(t.Context(), args, strings.NewReader(issuer.WrongIssuer()), &out, noEnvironment, verifier.Config{Client: issuer.Client()})
 	if good || err != nil || !strings.Contains(out.String(), "Refused: issuer, key.") {
 		t.Errorf("what an API refuses without a key: %v, %v, %s", good, err, &out)
+	}
+}
+
+func TestPastedTokens(t *testing.T) {
+	t.Parallel()
+	for _, pasted := range []string{
+		"a.b.c", "\r\n a.b.c\n", `"a.b.c"`, "Bearer a.b.c", "bearer  a.b.c", "DPoP a.b.c", "Authorization: Bearer a.b.c", "authorization:bearer a.b.c", `'Authorization: DPoP a.b.c'`,
+	} {
+		if token, err := readToken(strings.NewReader(pasted)); token != "a.b.c" || err != nil {
+			t.Errorf("%q: %q, %v", pasted, token, err)
+		}
 	}
 }
 
