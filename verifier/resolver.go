@@ -279,7 +279,7 @@ func (s *resolver) answer(ctx context.Context, iss string) (*resolved, error) {
 		return nil, err
 	}
 	if cfg.Issuer != iss { // RFC 8725 section 3.8: the keys must be those of the issuer that the token names
-		return nil, fmt.Errorf("what Resolve returned is a Config for issuer %s%s", quote(cfg.Issuer), difference(cfg.Issuer, iss))
+		return nil, fmt.Errorf("what Resolve returned is a Config for issuer %s: set its Issuer to iss itself%s", quote(cfg.Issuer), difference(cfg.Issuer, iss))
 	}
 	if cfg.CacheSize == 0 {
 		cfg.CacheSize = issuerCache
