@@ -63,6 +63,7 @@ var (
 	invalidToken      = outcome{http.StatusUnauthorized, "invalid_token", "the access token is malformed, expired, revoked or not for this resource"}
 	insufficientScope = outcome{http.StatusForbidden, "insufficient_scope", "the access token lacks the scope that this resource requires"}
 	noUser            = outcome{http.StatusForbidden, "insufficient_scope", "this resource requires a user who has authenticated, and the access token is a client's own"}
+	otherDetails      = outcome{http.StatusForbidden, "insufficient_scope", "the access token has no authorization_details that allow this request"} // no other scope would help
 	unavailable       = outcome{http.StatusServiceUnavailable, "temporarily_unavailable", "access tokens can't be verified at the moment"}
 	serverError       = outcome{http.StatusInternalServerError, "server_error", "access tokens can't be verified"}
 

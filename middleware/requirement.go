@@ -86,8 +86,8 @@ type details struct {
 
 // Details asks that one of the token's authorization_details has this type and that allows says yes to it (RFC 9396): of this request,
 // so that it can compare an account or an amount. [verifier.Detail.Permits] compares actions and locations. A token without one, and one
-// whose claim can't be read, is refused with 403; the RFC has no error code for it, so it is that of a scope. Details don't take the place
-// of scopes: a route that needs both asks for both.
+// whose claim can't be read, is refused with 403; the RFC has no error code for it, so it is that of a scope, but the challenge
+// names none. Details don't take the place of scopes: a route that needs both asks for both.
 //
 // It panics on an empty type and on nil: mistakes in the program.
 func Details(typ string, allows func(*http.Request, verifier.Detail) bool) Requirement {
@@ -122,7 +122,7 @@ func (g *Guard) unmet(r *http.Request, c *verifier.Claims, requirements []Requir
 			}
 		case err != nil: // of an earlier one: only a step-up matters more
 		case requirement.details != nil:
-			o, err = insufficientScope, requirement.details.unmet(r, c)
+			o, err = otherDetails, requirement.details.unmet(r, c)
 		case !requirement.policy.Allows(c.Scopes()):
 			o, err = insufficientScope, fmt.Errorf("the token of %v has scope %q", c, c.Scopes())
 		}

@@ -189,7 +189,8 @@ func TestDetails(t *testing.T) {
 			if ran != tt.good || (w.Code == http.StatusForbidden) == tt.good {
 				t.Errorf("%d %s", w.Code, w.Body)
 			}
-			if !tt.good && (!strings.Contains(w.Header().Get("WWW-Authenticate"), `error="insufficient_scope"`) || strings.Contains(w.Body.String(), "account")) {
+			const challenge = `Bearer realm="api", error="insufficient_scope", error_description="the access token has no authorization_details that allow this request"`
+			if !tt.good && (w.Header().Get("WWW-Authenticate") != challenge || strings.Contains(w.Body.String(), "account")) {
 				t.Errorf("%q %s", w.Header(), w.Body) // 9396-13: nothing of the details is echoed
 			}
 		})
