@@ -321,8 +321,8 @@ func TestBindings(t *testing.T) {
 		{"Q-3 9449-7.2-4 a Bearer and a DPoP token joined by a comma", false, "Bearer free, DPoP bound", true, "400 invalid_request", "malformed", "Bearer", "DPoP"},
 		{"Q-3 a Basic and a DPoP token joined by a comma", false, "Basic dTpw, DPoP bound", true, "400 invalid_request", "malformed", "both", ""},
 		{"required: a bound token with its proof", true, "DPoP bound", true, "", "", "", ""},
-		{"required: an unbound token as bearer token", true, "Bearer free", true, "401 ", "no bearer token", "", ""},
-		{"required: a bound token as bearer token", true, "Bearer bound", true, "401 ", "no bearer token", "", ""},
+		{"required: an unbound token as bearer token", true, "Bearer free", true, "401 ", "a scheme that this guard doesn't take", "", ""},
+		{"required: a bound token as bearer token", true, "Bearer bound", true, "401 ", "a scheme that this guard doesn't take", "", ""},
 		{"required: an unbound token with a proof", true, "DPoP free", true, badToken, "no cnf.jkt", "DPoP", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

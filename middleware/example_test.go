@@ -54,7 +54,7 @@ func Example() {
 	// Output:
 	// 200 orders for test-client
 	//
-	// refused: no bearer token
+	// refused: no access token, but credentials of a scheme that this guard doesn't take
 	// 401 {}
 	// Bearer realm="api", scope="orders:read"
 }

@@ -203,8 +203,10 @@ func (g *Guard) decide(r *http.Request, optional bool, requirements []Requiremen
 	switch {
 	case presented == nothing && optional:
 		return Grant{Request: withoutClaims(r)}, nil
-	case presented == nothing || presented == foreign:
+	case presented == nothing:
 		return Grant{}, g.deny("", noCredentials, requirements, errNoCredentials)
+	case presented == foreign:
+		return Grant{}, g.deny("", noCredentials, requirements, errForeign)
 	case presented == malformed:
 		return Grant{}, g.deny(scheme, invalidRequest, requirements, errMalformedRequest)
 	case presented == oversized:
@@ -229,7 +231,8 @@ func (g *Guard) decide(r *http.Request, optional bool, requirements []Requiremen
 }
 
 var (
-	errNoCredentials    = errors.New("no bearer token")
+	errNoCredentials    = errors.New("no access token")
+	errForeign          = errors.New("no access token, but credentials of a scheme that this guard doesn't take")
 	errMalformedRequest = errors.New("malformed Authorization field, or more than one")
 	errOversized        = fmt.Errorf("%w: longer than any good token", verifier.ErrMalformed)
 	errNilClaims        = errors.New("the TokenVerifier returned nil claims without an error")
