@@ -13,6 +13,7 @@ import (
 
 	"github.com/bearerguard/bearerguard/middleware"
 	"github.com/bearerguard/bearerguard/verifier"
+	"github.com/bearerguard/bearerguard/verifier/introspection"
 	"github.com/bearerguard/bearerguard/verifier/verifiertest"
 )
 
@@ -83,7 +84,7 @@ func TestReason(t *testing.T) {
 		"": nil, "malformed": verifier.ErrMalformed, "algorithm": verifier.ErrAlgorithm, "type": verifier.ErrType, "key_not_found": verifier.ErrKeyNotFound,
 		"signature": verifier.ErrSignature, "issuer": verifier.ErrIssuer, "audience": verifier.ErrAudience, "expired": verifier.ErrExpired,
 		"not_yet_valid": verifier.ErrNotYetValid, "missing_claim": verifier.ErrMissingClaim, "claim": verifier.ErrClaim, "revoked": verifier.ErrRevoked,
-		"binding": verifier.ErrBinding, "invalid": verifier.ErrInvalidToken, "unavailable": &verifier.UnavailableError{}, "error": errors.New("x"),
+		"binding": verifier.ErrBinding, "inactive": introspection.ErrInactive, "invalid": verifier.ErrInvalidToken, "unavailable": &verifier.UnavailableError{}, "error": errors.New("x"),
 	} {
 		if err != nil {
 			err = fmt.Errorf("wrapped: %w", err)

@@ -3,6 +3,8 @@ package verifier
 import (
 	"errors"
 	"time"
+
+	"github.com/bearerguard/bearerguard/internal/seam"
 )
 
 // Every error of Verify wraps exactly one of these two.
@@ -17,40 +19,39 @@ var (
 // what was found and what was wanted, for operators: its text holds pieces of the token's claims and must not reach the client.
 // Most are found before the signature is looked at: errors.Is(err, ErrExpired) does not mean that the token was ever good.
 var (
-	ErrMalformed    error = &reason{"malformed", "malformed token"}               // no compact JWT, one that can't be decrypted, no strict JSON, over a limit, a claim of the wrong type
-	ErrAlgorithm    error = &reason{"algorithm", "algorithm not accepted"}        // alg
-	ErrType         error = &reason{"type", "not an access token"}                // typ, and what the profile matches and forbids
-	ErrKeyNotFound  error = &reason{"key_not_found", "no such key at the issuer"} // kid
-	ErrSignature    error = &reason{"signature", "bad signature"}                 // none of the keys that fit made it
-	ErrIssuer       error = &reason{"issuer", "token of another issuer"}          // iss
-	ErrAudience     error = &reason{"audience", "token for another audience"}     // aud
-	ErrExpired      error = &reason{"expired", "token expired"}                   // exp
-	ErrNotYetValid  error = &reason{"not_yet_valid", "token not yet valid"}       // nbf, iat
-	ErrMissingClaim error = &reason{"missing_claim", "required claim missing"}    // exp, and what the profile requires
-	ErrClaim        error = &reason{"claim", "claim not accepted"}                // Config.Match and Config.Clients
-	ErrRevoked      error = &reason{"revoked", "token revoked"}                   // of WithRevocation
-	ErrBinding      error = &reason{"binding", "token bound to its sender"}       // cnf: of those who enforce it, never of Verify
+	ErrMalformed    = because("malformed", "malformed token")               // no compact JWT, one that can't be decrypted, no strict JSON, over a limit, a claim of the wrong type
+	ErrAlgorithm    = because("algorithm", "algorithm not accepted")        // alg
+	ErrType         = because("type", "not an access token")                // typ, and what the profile matches and forbids
+	ErrKeyNotFound  = because("key_not_found", "no such key at the issuer") // kid
+	ErrSignature    = because("signature", "bad signature")                 // none of the keys that fit made it
+	ErrIssuer       = because("issuer", "token of another issuer")          // iss
+	ErrAudience     = because("audience", "token for another audience")     // aud
+	ErrExpired      = because("expired", "token expired")                   // exp
+	ErrNotYetValid  = because("not_yet_valid", "token not yet valid")       // nbf, iat
+	ErrMissingClaim = because("missing_claim", "required claim missing")    // exp, and what the profile requires
+	ErrClaim        = because("claim", "claim not accepted")                // Config.Match and Config.Clients
+	ErrRevoked      = because("revoked", "token revoked")                   // of WithRevocation
+	ErrBinding      = because("binding", "token bound to its sender")       // cnf: of those who enforce it, never of Verify
 )
 
 // ErrNoClaim is what [Claims.Get] returns for a claim that is absent or null. Verify never returns it.
 var ErrNoClaim = errors.New("the token has no such claim")
 
-type reason struct{ code, text string }
-
-func (r *reason) Error() string { return r.text }
-func (r *reason) Unwrap() error { return ErrInvalidToken }
+func because(code, text string) error {
+	return &seam.Reason{Code: code, Text: text, Kind: ErrInvalidToken}
+}
 
 // Reason is a short code for an error of Verify, for metrics and logs: "malformed", "algorithm", "type", "key_not_found",
 // "signature", "issuer", "audience", "expired", "not_yet_valid", "missing_claim", "claim", "revoked" and "binding" for the errors
-// of these names, "invalid" for another [ErrInvalidToken], "unavailable" for [ErrUnavailable], "error" for any other error and
-// "" for nil. There are no others, whatever a token holds.
+// of these names, "inactive" for that of package introspection, "invalid" for another [ErrInvalidToken], "unavailable" for
+// [ErrUnavailable], "error" for any other error and "" for nil. There are no others, whatever a token holds.
 func Reason(err error) string {
-	var r *reason
+	var r *seam.Reason
 	switch {
 	case err == nil:
 		return ""
 	case errors.As(err, &r):
-		return r.code
+		return r.Code
 	case errors.Is(err, ErrInvalidToken):
 		return "invalid"
 	case errors.Is(err, ErrUnavailable):

@@ -17,10 +17,10 @@
 //	bearerguard.introspection.duration histogram, s: of a call to the introspection endpoint, by bearerguard.active; error.type if it told nothing
 //	bearerguard.replay.checks          counter, {proof}: DPoP proofs that a store was asked about; bearerguard.outcome is first, again or error
 //
-// All but the first and the last have the configured issuer as bearerguard.issuer. Decisions have http.route where the mux of net/http
-// matched a pattern (as it was written, with its method), and refusals http.response.status_code. error.type is one of the codes of
+// All but the first and the last have the configured issuer as bearerguard.issuer. Decisions have http.request.method, and http.route where
+// the mux of net/http matched a pattern (its path), and refusals http.response.status_code. error.type is one of the codes of
 // [verifier.Reason] and [middleware.Denial.Reason], and of a call that failed timeout or _OTHER: no attribute has a value that a client
-// can choose. Attempts to get keys and calls of introspection are spans too, children of the span of the request that caused them.
+// can make up. Attempts to get keys and calls of introspection are spans too, children of the span of the request that caused them.
 package otelauth
 
 import (
@@ -28,6 +28,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -103,7 +104,7 @@ func New(cfg Config) (*Telemetry, error) {
 
 // decision and verification are what a measurement is told by: each combination's attributes are made once.
 type (
-	decision     struct{ reason, route string }
+	decision     struct{ reason, method, pattern string }
 	verification struct {
 		issuer, reason string
 		cached         bool
@@ -112,19 +113,28 @@ type (
 
 // OnDecision is for middleware.Config.
 func (t *Telemetry) OnDecision(r *http.Request, _ *verifier.Claims, d *middleware.Denial) {
-	key := decision{d.Reason(), r.Pattern}
+	key := decision{d.Reason(), method(r.Method), r.Pattern}
 	option, ok := t.decided.Load(key)
 	if !ok {
-		attrs := []attribute.KeyValue{attribute.String("bearerguard.outcome", "granted")}
+		attrs := []attribute.KeyValue{attribute.String("http.request.method", key.method), attribute.String("bearerguard.outcome", "granted")}
 		if d != nil {
-			attrs = []attribute.KeyValue{attribute.String("bearerguard.outcome", "refused"), attribute.String("error.type", key.reason), attribute.Int("http.response.status_code", d.Status)}
+			attrs = append(attrs[:1], attribute.String("bearerguard.outcome", "refused"), attribute.String("error.type", key.reason), attribute.Int("http.response.status_code", d.Status))
 		}
-		if key.route != "" {
-			attrs = append(attrs, attribute.String("http.route", key.route))
+		if path := strings.IndexByte(key.pattern, '/'); path >= 0 { // behind the pattern's method and host
+			attrs = append(attrs, attribute.String("http.route", key.pattern[path:]))
 		}
 		option, _ = t.decided.LoadOrStore(key, []metric.AddOption{metric.WithAttributeSet(attribute.NewSet(attrs...))})
 	}
 	t.decisions.Add(r.Context(), 1, option.([]metric.AddOption)...)
+}
+
+// method is one of those that semantic conventions know: what clients make up must not multiply attributes.
+func method(name string) string {
+	switch name {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodConnect, http.MethodOptions, http.MethodTrace:
+		return name
+	}
+	return "_OTHER"
 }
 
 // Hooks are for verifier.Config.

@@ -127,16 +127,16 @@ func TestMeasurements(t *testing.T) {
 	}
 	points := o.collect(t)
 	for name, want := range map[string]float64{
-		`bearerguard.decisions{bearerguard.outcome=granted,http.route=GET /orders/{id}}`:                                                             3,
-		`bearerguard.decisions{bearerguard.outcome=refused,error.type=no_credentials,http.response.status_code=401,http.route=GET /orders/{id}}`:     1,
-		`bearerguard.decisions{bearerguard.outcome=refused,error.type=insufficient_scope,http.response.status_code=403,http.route=GET /orders/{id}}`: 1,
-		`bearerguard.decisions{bearerguard.outcome=refused,error.type=expired,http.response.status_code=401,http.route=GET /orders/{id}}`:            2,
-		`bearerguard.verification.duration{bearerguard.cached=false,bearerguard.issuer=ISSUER}`:                                                      2,
-		`bearerguard.verification.duration{bearerguard.cached=true,bearerguard.issuer=ISSUER}`:                                                       2,
-		`bearerguard.verification.duration{bearerguard.cached=false,bearerguard.issuer=ISSUER,error.type=expired}`:                                   2,
-		`bearerguard.keys.fetch.duration{bearerguard.issuer=ISSUER}`:                                                                                 1,
-		`bearerguard.keys.usable{bearerguard.issuer=ISSUER}`:                                                                                         1,
-		`bearerguard.ready{bearerguard.issuer=ISSUER}`:                                                                                               1,
+		`bearerguard.decisions{bearerguard.outcome=granted,http.request.method=GET,http.route=/orders/{id}}`:                                                             3,
+		`bearerguard.decisions{bearerguard.outcome=refused,error.type=no_credentials,http.request.method=GET,http.response.status_code=401,http.route=/orders/{id}}`:     1,
+		`bearerguard.decisions{bearerguard.outcome=refused,error.type=insufficient_scope,http.request.method=GET,http.response.status_code=403,http.route=/orders/{id}}`: 1,
+		`bearerguard.decisions{bearerguard.outcome=refused,error.type=expired,http.request.method=GET,http.response.status_code=401,http.route=/orders/{id}}`:            2,
+		`bearerguard.verification.duration{bearerguard.cached=false,bearerguard.issuer=ISSUER}`:                                                                          2,
+		`bearerguard.verification.duration{bearerguard.cached=true,bearerguard.issuer=ISSUER}`:                                                                           2,
+		`bearerguard.verification.duration{bearerguard.cached=false,bearerguard.issuer=ISSUER,error.type=expired}`:                                                       2,
+		`bearerguard.keys.fetch.duration{bearerguard.issuer=ISSUER}`:                                                                                                     1,
+		`bearerguard.keys.usable{bearerguard.issuer=ISSUER}`:                                                                                                             1,
+		`bearerguard.ready{bearerguard.issuer=ISSUER}`:                                                                                                                   1,
 	} {
 		if points[name] != want {
 			t.Errorf("%s = %v, want %v", name, points[name], want)

@@ -115,7 +115,7 @@ func TestPrometheus(t *testing.T) {
 			t.Logf("%s = %s", expr, value)
 		}
 	}
-	if n := query(ctx, t, prometheus, `count(bearerguard_decisions_total{error_type="insufficient_scope",http_response_status_code="403",http_route="GET /orders"})`); n != "1" {
+	if n := query(ctx, t, prometheus, `count(bearerguard_decisions_total{error_type="insufficient_scope",http_response_status_code="403",http_request_method="GET",http_route="/orders"})`); n != "1" {
 		t.Errorf("%q series of requests without the scope", n)
 	}
 }

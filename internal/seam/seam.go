@@ -16,3 +16,12 @@ type Options struct {
 	Discover []string // else the members of the issuer's metadata that name it, the best first
 	Signed   bool     // answers are signed by the issuer's keys
 }
+
+// Reason is why a token is not good, with the code that verifier.Reason gives for it.
+type Reason struct {
+	Code, Text string
+	Kind       error // verifier.ErrInvalidToken
+}
+
+func (r *Reason) Error() string { return r.Text }
+func (r *Reason) Unwrap() error { return r.Kind }

@@ -20,6 +20,7 @@ import (
 
 	"github.com/bearerguard/bearerguard/internal/jose"
 	"github.com/bearerguard/bearerguard/internal/lru"
+	"github.com/bearerguard/bearerguard/internal/seam"
 	"github.com/bearerguard/bearerguard/verifier"
 )
 
@@ -80,7 +81,7 @@ type CallEvent struct {
 var (
 	// ErrInactive: the authorization server says that the token is not active: unknown, expired, revoked, or not for this
 	// server to see; it doesn't say which (RFC 7662 section 2.2). It wraps [verifier.ErrInvalidToken].
-	ErrInactive = fmt.Errorf("%w: the authorization server says that it is not active", verifier.ErrInvalidToken)
+	ErrInactive error = &seam.Reason{Code: "inactive", Text: "invalid token: the authorization server says that it is not active", Kind: verifier.ErrInvalidToken}
 	// ErrCredentials: the endpoint refuses this server's own credentials, so that no token can be verified until someone
 	// mends the configuration. The errors that wrap it wrap [verifier.ErrUnavailable] too: it is no token's fault.
 	ErrCredentials = errors.New("the introspection endpoint refuses this server's own credentials")
