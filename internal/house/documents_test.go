@@ -17,6 +17,7 @@ var documentImports = map[string]string{
 	"verifier.": module + "/verifier", "middleware.": module + "/middleware", "scopes.": module + "/scopes",
 	"introspection.": module + "/verifier/introspection", "oauth2.": "golang.org/x/oauth2", "clientcredentials.": "golang.org/x/oauth2/clientcredentials",
 	"echoauth.": module + "/adapters/echo", "ginauth.": module + "/adapters/gin",
+	"testing.": "testing", "verifiertest.": module + "/verifier/verifiertest",
 }
 
 // declared is what that code takes for granted.
@@ -26,6 +27,7 @@ var declared = map[string]string{
 	"ctx":        "var ctx context.Context",
 	"raw":        "var raw string",
 	"jwks":       "var jwks []byte",
+	"t.Fatal":    "var t *testing.T",
 }
 
 // TestDocumentsCompile compiles every block of Go in the README and in docs; what others' code looked like stands in

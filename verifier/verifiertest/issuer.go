@@ -1,6 +1,6 @@
 // Package verifiertest is an OAuth 2.0 authorization server on loopback, for tests and examples: it publishes metadata
-// and keys, mints access tokens in the shape of any [verifier.Profile], speaks the client-credentials grant and
-// misbehaves when told to.
+// and keys, mints access tokens in the shape of any [verifier.Profile], speaks the client-credentials grant, answers
+// about tokens (RFC 7662) and misbehaves when told to.
 //
 // It is for tests alone: its keys live in memory and whoever holds the [Issuer] can have any token.
 package verifiertest
@@ -144,6 +144,9 @@ type Issuer struct {
 	signing   *key
 	published []*key // newest first
 	clients   map[string]client
+	secret    string            // of the client that introspects
+	opaque    map[string][]byte // what opaque tokens say
+	revoked   map[string]bool
 	requests  Requests
 	trouble   trouble
 }
@@ -175,8 +178,10 @@ func NewIssuer(tb testing.TB, options ...Option) *Issuer {
 func Start(options ...Option) (*Issuer, error) {
 	i := &Issuer{
 		t: panics{}, profile: verifier.RFC9068(), audience: []string{defaultAudience}, algorithm: defaultAlgorithm, now: time.Now,
-		closed: make(chan struct{}), clients: map[string]client{}, trouble: newTrouble(),
+		closed: make(chan struct{}), clients: map[string]client{}, opaque: map[string][]byte{}, revoked: map[string]bool{}, trouble: newTrouble(),
+		secret: rand.Text(),
 	}
+	i.RegisterClient(resourceServer, i.secret)
 	for _, option := range options {
 		option(i)
 	}

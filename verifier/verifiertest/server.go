@@ -26,9 +26,10 @@ const (
 
 // Requests counts the requests that arrived, answered or not.
 type Requests struct {
-	Discovery int // of either well-known path
-	Keys      int
-	Token     int
+	Discovery     int // of either well-known path
+	Keys          int
+	Token         int
+	Introspection int
 }
 
 // Requests tells how many requests arrived so far.
@@ -106,6 +107,7 @@ func (i *Issuer) route() {
 	i.mux.HandleFunc("GET /.well-known/oauth-authorization-server", i.serveMetadata)
 	i.mux.HandleFunc("GET "+keysPath, i.serveKeys)
 	i.mux.HandleFunc("POST "+tokenPath, i.serveToken)
+	i.mux.HandleFunc("POST "+introspectionPath, i.serveIntrospection)
 }
 
 // listen starts the server. It keeps no connection, so that a request never meets one that Down closed and is sent twice.
@@ -148,6 +150,8 @@ func (i *Issuer) arrive(path string) trouble {
 		i.requests.Keys++
 	case tokenPath:
 		i.requests.Token++
+	case introspectionPath:
+		i.requests.Introspection++
 	case "/.well-known/openid-configuration", "/.well-known/oauth-authorization-server":
 		i.requests.Discovery++
 	}
@@ -176,6 +180,7 @@ func (i *Issuer) serveMetadata(w http.ResponseWriter, r *http.Request) {
 		"jwks_uri":                              i.URL() + keysPath,
 		"token_endpoint":                        i.TokenURL(),
 		"token_endpoint_auth_methods_supported": []string{"client_secret_basic", "client_secret_post"},
+		"introspection_endpoint":                i.URL() + introspectionPath,
 		"grant_types_supported":                 []string{"client_credentials"},
 		"response_types_supported":              []string{"none"},
 		"code_challenge_methods_supported":      []string{"S256"}, // clients of the Model Context Protocol insist, whatever grant they use
@@ -240,6 +245,7 @@ var (
 	badGrant   = &refusal{http.StatusBadRequest, "unsupported_grant_type", "only client_credentials is supported"}
 	badTarget  = &refusal{http.StatusBadRequest, "invalid_target", "the audience or resource is unknown"}
 	badScope   = &refusal{http.StatusBadRequest, "invalid_scope", "the client is not allowed this scope"}
+	noForm     = &refusal{http.StatusBadRequest, "invalid_request", "the request is no form with one token in it"}
 	noToken    = &refusal{http.StatusInternalServerError, "server_error", "the token could not be signed"}
 )
 
