@@ -151,12 +151,12 @@ func (t *inspection) checkCritical() error {
 }
 
 func (t *inspection) checkPayload() error {
+	t.claims = &Claims{} // even if nothing can be read: Explain goes on
 	payload, err := jose.Decode(t.scratch[:0], t.compact.Payload)
 	if err != nil {
 		return t.malformed("payload", err)
 	}
 	t.scratch = payload
-	t.claims = &Claims{}
 	if err := t.claims.readEnvelope(payload, t.v.rules); err != nil {
 		return err
 	}

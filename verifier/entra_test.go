@@ -375,3 +375,28 @@ func TestEntraExplains(t *testing.T) {
 		}
 	}
 }
+
+// TestEntraExplainsWhatCannotBeRead: whose a key is stands in the payload, and Explain looks at the key even so.
+func TestEntraExplainsWhatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	for _, v := range []*verifier.Verifier{
+		entraTenants(t, verifier.Config{JWKS: entraSet()}, contoso),
+		newVerifier(t, func(cfg *verifier.Config) {
+			cfg.Issuer, cfg.Audience, cfg.Profile, cfg.JWKS = entra2(contoso), []string{api}, verifier.Entra(), entraSet()
+		}),
+	} {
+		parts := strings.Split(entraToken(entra2(contoso), contoso, "all", nil), ".")
+		for _, payload := range []string{"A", "AB", "e30", "WzBd"} {
+			token := parts[0] + "." + payload + "." + parts[2]
+			failed := 0
+			for _, c := range v.Explain(t.Context(), token) {
+				if c.Err != nil {
+					failed++
+				}
+			}
+			if failed == 0 {
+				t.Errorf("payload %s: no check failed", payload)
+			}
+		}
+	}
+}
