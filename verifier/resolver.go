@@ -214,6 +214,12 @@ func (r *resolved) due(now time.Time, maxAge time.Duration) bool {
 	return age > maxAge || age < -clockTurned
 }
 
+// pausing reports whether Resolve has just failed. A pause longer than any means that the clock was set back.
+func (r *resolved) pausing(now time.Time) bool {
+	pause := time.Duration(r.askAfter.Load() - now.UnixNano())
+	return pause > 0 && pause <= clockTurned
+}
+
 func (s *resolver) kept(id lru.Hash) *resolved {
 	r, ok := s.proven.Get(id)
 	if !ok {
@@ -233,7 +239,7 @@ func (s *resolver) look(ctx context.Context, id lru.Hash, iss string, now time.T
 	}
 	until, unknown := s.unknown.Get(id)
 	switch q := s.asking[id]; {
-	case r != nil && (!r.due(now, s.maxAge) || now.UnixNano() < r.askAfter.Load()):
+	case r != nil && (!r.due(now, s.maxAge) || r.pausing(now)):
 		return r, nil, nil
 	case q != nil:
 		return r, q, nil

@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -655,6 +656,25 @@ func TestRenewal(t *testing.T) {
 			accepted(t, v, token)
 		})
 	}
+}
+
+func TestClockSetBackAfterResolveFailed(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := newFederation("a.example.com")
+		var ahead atomic.Int64
+		v := f.verifier(t, func(cfg *verifier.IssuersConfig) {
+			cfg.Now = func() time.Time { return time.Now().Round(0).Add(time.Duration(ahead.Load())) }
+		})
+		token := f.token("a.example.com")
+		accepted(t, v, token)
+		ahead.Store(int64(20 * time.Hour))
+		f.set(func() { f.change = func(context.Context, *verifier.Config) error { return errors.New("down") } })
+		accepted(t, v, token) // the last answer stands
+		ahead.Store(0)
+		f.set(func() { f.change = nil; clear(f.hosts) })
+		time.Sleep(6 * time.Minute)
+		refused(t, v, token, verifier.ErrIssuer)
+	})
 }
 
 func TestOneIssuersOutageLeavesTheOthersAlone(t *testing.T) {

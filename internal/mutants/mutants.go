@@ -1675,8 +1675,13 @@ var mutants = []mutant{
 		Old: `case r != nil && !saysUnknown(err):`,
 		New: `case false:`},
 	{Name: "resolver: a failing one is asked again by each request", File: "verifier/resolver.go",
-		Old: `|| now.UnixNano() < r.askAfter.Load()):`,
+		Old: `|| r.pausing(now)):`,
 		New: `):`},
+	{Name: "resolver: a pause lasts until a clock that was set back has caught up", File: "verifier/resolver.go",
+		Old: `r.askAfter.Load() - now.UnixNano())
+	return pause > 0 && pause <= clockTurned`,
+		New: `r.askAfter.Load() - now.UnixNano())
+	return pause > 0`},
 	{Name: "resolver: each request waits for a renewal to the end", File: "verifier/resolver.go",
 		Old: `enough = q.slow`,
 		New: `_ = q.slow`},
