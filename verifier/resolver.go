@@ -342,8 +342,9 @@ func (s *resolver) promote(id lru.Hash, r *resolved) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if current := s.kept(id); current != nil && current != r {
-		return // there is a newer answer
+	// One that was pushed out comes back, but not with an old answer: Resolve may have said another thing since.
+	if current := s.kept(id); current != r && (current != nil || r.due(s.now(), s.maxAge)) {
+		return
 	}
 	r.proven.Store(true)
 	r.v.keys.proven.Store(true)

@@ -597,6 +597,20 @@ func TestRenewal(t *testing.T) {
 			t.Errorf("asked %v", f.asked)
 		}
 	})
+	bubble2(t, "an issuer that Resolve no longer knows does not come back with a token that waited for its keys", func(t *testing.T) {
+		f := newFederation("a.example.com")
+		v, wg := f.verifier(t, func(cfg *verifier.IssuersConfig) { cfg.MaxAge = time.Second }), sync.WaitGroup{}
+		f.delay["a.example.com"] = 2 * time.Second
+		token := f.token("a.example.com")
+		wg.Go(func() { accepted(t, v, token) }) // known when it came
+		time.Sleep(2 * time.Second)
+		f.set(func() { f.change = func(context.Context, *verifier.Config) error { return verifier.ErrIssuer } })
+		refused(t, v, token, verifier.ErrIssuer)
+		wg.Wait()
+		f.set(func() { f.change = func(context.Context, *verifier.Config) error { return errors.New("down") } })
+		time.Sleep(time.Minute)
+		unavailable(t, v, token, "down")
+	})
 	bubble2(t, "a new Config holds for remembered tokens too, and costs no fetch", func(t *testing.T) {
 		f := newFederation("a.example.com")
 		v := f.verifier(t, func(cfg *verifier.IssuersConfig) { cfg.MaxAge = time.Minute })

@@ -1659,6 +1659,9 @@ var mutants = []mutant{
 	s.probation.Remove(id)
 	if q.err`,
 		New: `if q.err`},
+	{Name: "resolver: an issuer that is gone comes back with a token that waited", File: "verifier/resolver.go",
+		Old: `|| r.due(s.now(), s.maxAge)) {`,
+		New: `) {`},
 	{Name: "resolver: tokens outlive the Config under which they were good", File: "verifier/resolver.go",
 		Old: `next.v.keys = old.v.keys`,
 		New: `next.v.keys, next.v.cache = old.v.keys, old.v.cache`},
