@@ -369,7 +369,7 @@ func (k *keyset) freshness(maxAge time.Duration) time.Duration {
 	if maxAge >= 0 {
 		d = min(max(maxAge, k.policy.Min), k.policy.Max)
 	}
-	return time.Duration(float64(d) * (1 + jitter*(2*k.random()-1)))
+	return max(1, time.Duration(float64(d)*(1+jitter*(2*k.random()-1)))) // 0 would be for ever
 }
 
 // pause is how long no attempt is made after one that failed.

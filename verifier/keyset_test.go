@@ -662,6 +662,23 @@ func TestFreshness(t *testing.T) {
 	}
 }
 
+// TestShortestFreshness: keys that are good for a moment are not good for ever.
+func TestShortestFreshness(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		old, next := newKey("a", "1"), newKey("b", "2")
+		for range 20 { // the jitter
+			s := newStub(old)
+			s.header.Set("Cache-Control", "max-age=0")
+			v := s.warm(t, func(cfg *verifier.Config) { cfg.Refresh.Min = 1 })
+			s.publish(next)
+			time.Sleep(time.Second)
+			if _, err := v.Verify(t.Context(), old.token()); !errors.Is(err, verifier.ErrKeyNotFound) {
+				t.Fatalf("under a key that was withdrawn: %v", err)
+			}
+		}
+	})
+}
+
 func TestAFleetDoesNotRefreshAtOnce(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		due := map[time.Duration]bool{}
