@@ -390,7 +390,7 @@ func (k *keyset) await(ctx context.Context, f *flight) error {
 	select {
 	case <-f.done:
 	case <-ctx.Done():
-		return &UnavailableError{Err: fmt.Errorf("waiting for the issuer's keys: %w", context.Cause(ctx))}
+		return &UnavailableError{Err: fmt.Errorf("waiting for the issuer's keys: %w", ctx.Err())}
 	}
 	if f.err != nil {
 		return k.unavailable(k.now(), f.err)

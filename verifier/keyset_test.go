@@ -561,6 +561,27 @@ func TestOneCallerHangsUp(t *testing.T) {
 	})
 }
 
+// TestHangingUpForAReason: middleware.UntilExpiry ends a context because of verifier.ErrExpired. That says nothing about a token
+// that is verified under it.
+func TestHangingUpForAReason(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		ctx, hangUp := context.WithCancelCause(t.Context())
+		s := newStub(newKey("a", "1"))
+		s.latency = away
+		f := newFederation("a.example.com")
+		f.change = func(ctx context.Context, _ *verifier.Config) error { <-ctx.Done(); return ctx.Err() }
+		hangUp(verifier.ErrIssuer)
+		for name, verify := range map[string]func() (*verifier.Claims, error){
+			"waiting for keys":    func() (*verifier.Claims, error) { return s.verifier(t).Verify(ctx, newKey("a", "1").token()) },
+			"waiting for Resolve": func() (*verifier.Claims, error) { return f.verifier(t).Verify(ctx, f.token("a.example.com")) },
+		} {
+			if _, err := verify(); !errors.Is(err, verifier.ErrUnavailable) || !errors.Is(err, context.Canceled) || errors.Is(err, verifier.ErrInvalidToken) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	})
+}
+
 func TestStaleLimit(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		key := newKey("a", "1")

@@ -361,7 +361,7 @@ func (q *question) wait(ctx context.Context, old *resolved) error {
 	select {
 	case <-q.done:
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return ctx.Err()
 	case <-enough:
 	}
 	select {

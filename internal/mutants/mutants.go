@@ -98,7 +98,7 @@ var mutants = []mutant{
 	case <-ctx.Done():`,
 		New: `case <-timer.C:`},
 	{Name: "hanging up: not noticed while keys are missing", File: "verifier/keyset.go",
-		Old: `return &UnavailableError{Err: fmt.Errorf("waiting for the issuer's keys: %w", context.Cause(ctx))}`,
+		Old: `return &UnavailableError{Err: fmt.Errorf("waiting for the issuer's keys: %w", ctx.Err())}`,
 		New: `<-f.done`},
 	{Name: "refresh ahead: none", File: "verifier/keyset.go",
 		Old: `case age > s.refreshAfter() || age < -clockTurned:`,

@@ -64,7 +64,7 @@ func (i *Introspector) ask(ctx context.Context, h lru.Hash, token string, now ti
 	case <-f.done:
 		return f.verdict, false, f.err
 	case <-ctx.Done():
-		return nil, false, &verifier.UnavailableError{Err: fmt.Errorf("waiting for the introspection endpoint: %w", context.Cause(ctx))}
+		return nil, false, &verifier.UnavailableError{Err: fmt.Errorf("waiting for the introspection endpoint: %w", ctx.Err())}
 	}
 }
 
@@ -182,7 +182,7 @@ func (e *endpoint) locate(ctx context.Context, now time.Time, timeout time.Durat
 	case e.turn <- struct{}{}:
 		defer func() { <-e.turn }()
 	case <-ctx.Done():
-		return "", fmt.Errorf("waiting for discovery: %w", context.Cause(ctx))
+		return "", fmt.Errorf("waiting for discovery: %w", ctx.Err())
 	}
 	old, good := e.known(now)
 	if good {

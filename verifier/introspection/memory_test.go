@@ -175,7 +175,7 @@ func TestIntrospectionSingleFlight(t *testing.T) {
 	i := s.introspector(t)
 
 	// Who starts the call hangs up: it goes on for the others.
-	ctx, hangUp := context.WithCancel(t.Context())
+	ctx, hangUp := context.WithCancelCause(t.Context())
 	gone := make(chan error)
 	go func() {
 		_, err := i.Verify(ctx, opaque)
@@ -191,8 +191,8 @@ func TestIntrospectionSingleFlight(t *testing.T) {
 			}
 		})
 	}
-	hangUp()
-	if err := <-gone; !errors.Is(err, verifier.ErrUnavailable) || !errors.Is(err, context.Canceled) {
+	hangUp(verifier.ErrExpired) // as middleware.UntilExpiry does: the reason says nothing about this token
+	if err := <-gone; !errors.Is(err, verifier.ErrUnavailable) || !errors.Is(err, context.Canceled) || errors.Is(err, verifier.ErrInvalidToken) {
 		t.Errorf("who hung up: %v", err)
 	}
 	close(g.open)
