@@ -75,3 +75,12 @@ func (e *UnavailableError) Error() string {
 }
 
 func (e *UnavailableError) Unwrap() []error { return []error{ErrUnavailable, e.Err} }
+
+// oneKind leaves the text of an error of the caller's function that wraps ErrInvalidToken, whatever it may mean by that: an
+// ErrUnavailable is not to wrap both.
+func oneKind(err error) error {
+	if errors.Is(err, ErrInvalidToken) {
+		return errors.New(err.Error())
+	}
+	return err
+}

@@ -123,10 +123,10 @@ func (r *revocable) Verify(ctx context.Context, token string) (*Claims, error) {
 	}
 	revoked, err := r.revoked(ctx, claims)
 	switch {
-	case errors.Is(err, ErrUnavailable):
+	case errors.Is(err, ErrUnavailable) && !errors.Is(err, ErrInvalidToken):
 		return nil, err
 	case err != nil:
-		return nil, &UnavailableError{Err: fmt.Errorf("asking for revocation: %w", err)}
+		return nil, &UnavailableError{Err: fmt.Errorf("asking for revocation: %w", oneKind(err))}
 	case revoked:
 		return nil, fmt.Errorf("%w: %v", ErrRevoked, claims)
 	}

@@ -3,6 +3,7 @@ package verifier_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -160,6 +161,16 @@ func TestWithRevocation(t *testing.T) {
 		}
 		if c, err := v.Verify(t.Context(), mint(nil, obj{"jti": "late"})); c != nil || !errors.As(err, &e) || e.RetryAfter != 7*time.Second {
 			t.Errorf("%v, %v", c, err)
+		}
+	})
+	t.Run("an error is of one kind, whatever the store's is", func(t *testing.T) {
+		t.Parallel()
+		for _, stores := range []error{verifier.ErrRevoked, fmt.Errorf("%w: %w", verifier.ErrUnavailable, verifier.ErrExpired)} {
+			v := verifier.WithRevocation(newVerifier(t), func(context.Context, *verifier.Claims) (bool, error) { return false, stores })
+			_, err := v.Verify(t.Context(), mint(nil, nil))
+			if !errors.Is(err, verifier.ErrUnavailable) || errors.Is(err, verifier.ErrInvalidToken) || verifier.Reason(err) != "unavailable" {
+				t.Errorf("%v: %q", err, verifier.Reason(err))
+			}
 		}
 	})
 	t.Run("nil is a mistake of the program", func(t *testing.T) {

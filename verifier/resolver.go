@@ -381,9 +381,7 @@ func unresolved(iss string, err error) error {
 	case errors.As(err, &inner):
 		e.RetryAfter = inner.RetryAfter
 	}
-	if errors.Is(err, ErrInvalidToken) { // whatever Resolve may mean by that: an error of Verify is of one kind
-		e.Err = errors.New(e.Err.Error())
-	}
+	e.Err = oneKind(e.Err)
 	return e
 }
 

@@ -1556,8 +1556,11 @@ var mutants = []mutant{
 		New: `	case false:
 		return nil, &Unav`},
 	{Name: "revocation: a store that is away is the token's fault", File: "verifier/issuers.go",
-		Old: `return nil, &UnavailableError{Err: fmt.Errorf("asking for revocation: %w", err)}`,
+		Old: `return nil, &UnavailableError{Err: fmt.Errorf("asking for revocation: %w", oneKind(err))}`,
 		New: `return nil, fmt.Errorf("%w: %w", ErrRevoked, err)`},
+	{Name: "revocation: an error of both kinds", File: "verifier/issuers.go",
+		Old: `case errors.Is(err, ErrUnavailable) && !errors.Is(err, ErrInvalidToken):`,
+		New: `case errors.Is(err, ErrUnavailable):`},
 	{Name: "revocation: bad tokens are asked about", File: "verifier/issuers.go",
 		Old: `	if err != nil || claims == nil {
 		return nil, err
@@ -1587,7 +1590,7 @@ var mutants = []mutant{
 	{Name: "resolver: unknown issuers are unavailable ones", File: "verifier/resolver.go",
 		Old: `return errors.Is(err, ErrIssuer) && !errors.Is(err, ErrUnavailable)`,
 		New: `return false`},
-	{Name: "resolver: an error of two kinds", File: "verifier/resolver.go",
+	{Name: "resolver: an error of two kinds", File: "verifier/errors.go",
 		Old: `if errors.Is(err, ErrInvalidToken) {`,
 		New: `if false {`},
 	{Name: "resolver: each request asks", File: "verifier/resolver.go",
