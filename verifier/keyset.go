@@ -2,7 +2,6 @@ package verifier
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -379,10 +378,7 @@ func (k *keyset) pause(err error) time.Duration {
 		d = firstRetry << (k.failures - 1)
 	}
 	d = time.Duration(float64(d) * (1 - retryJitter*k.random()))
-	if e := (*fetch.Error)(nil); errors.As(err, &e) {
-		d = max(d, min(e.RetryAfter, maxRetryAfter))
-	}
-	return d
+	return max(d, min(fetch.RetryAfter(err), maxRetryAfter))
 }
 
 // await waits for an attempt as long as the caller does.

@@ -1,6 +1,7 @@
 package verifier_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"crypto/sha256"
@@ -921,6 +922,35 @@ func TestRetryAfter(t *testing.T) {
 		})
 	}
 }
+
+// TestRetryAfterOfDiscovery: whichever of the documents' URLs asks for a pause.
+func TestRetryAfterOfDiscovery(t *testing.T) {
+	busy := func() *http.Response { return answer(429, http.Header{"Retry-After": {"50"}}, "") }
+	for name, documents := range map[string]map[string]*http.Response{
+		"the first":                   {"/.well-known/openid-configuration": busy()},
+		"the second":                  {"/.well-known/oauth-authorization-server": busy()},
+		"one, and another asks for 5": {"/.well-known/openid-configuration": answer(503, http.Header{"Retry-After": {"5"}}, ""), "/.well-known/oauth-authorization-server": busy()},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			v, err := verifier.New(verifier.Config{Issuer: stubIssuer, Audience: []string{"api"}, Client: &http.Client{Transport: responder(func(r *http.Request) *http.Response {
+				return cmp.Or(documents[r.URL.Path], answer(404, nil, ""))
+			})}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var e *verifier.UnavailableError
+			if _, err := v.Verify(t.Context(), newKey("a", "1").token()); !errors.As(err, &e) || e.RetryAfter < 49*time.Second {
+				t.Errorf("the client is told of %v: %v", e.RetryAfter, err)
+			}
+		})
+	}
+}
+
+// responder answers from memory.
+type responder func(*http.Request) *http.Response
+
+func (f responder) RoundTrip(r *http.Request) (*http.Response, error) { return f(r), nil }
 
 func TestHangingUpWhileExpiredKeysAreRefreshed(t *testing.T) {
 	bubble(t, func(t *testing.T) {

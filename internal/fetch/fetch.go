@@ -51,6 +51,21 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
+// RetryAfter is the longest pause that was asked for by one of the answers in err, of which discovery has several.
+func RetryAfter(err error) (longest time.Duration) {
+	switch e := err.(type) {
+	case *Error:
+		return e.RetryAfter
+	case interface{ Unwrap() error }:
+		return RetryAfter(e.Unwrap())
+	case interface{ Unwrap() []error }:
+		for _, one := range e.Unwrap() {
+			longest = max(longest, RetryAfter(one))
+		}
+	}
+	return longest
+}
+
 // NewClient returns a client for documents of an identity provider: caller's own in a copy without its cookie jar,
 // or one of our own. Redirects stay on the same scheme, host and port, and a name "localhost" must
 // lead to a loopback address. A RoundTripper that is not an *http.Transport dials as it likes.
