@@ -24,7 +24,6 @@ const (
 	budgetSize    = 3                // refetches that tokens can cause in a row
 	budgetEvery   = 5 * time.Second  // one more
 	clockTurned   = 2 * time.Minute  // a time further off than any pause, and than any request waits, means that the clock was set back
-	maxKeys       = 100              // in a set
 	maxCandidates = 4                // keys that are tried for a token without a kid
 )
 
@@ -59,9 +58,6 @@ func newKeySet(document []byte, old *keySet) (*keySet, error) {
 	texts, err := jose.KeySet(document)
 	if err != nil {
 		return nil, err
-	}
-	if len(texts) > maxKeys {
-		return nil, fmt.Errorf("%d keys, at most %d are accepted", len(texts), maxKeys)
 	}
 	s := &keySet{byID: map[string][]*jose.Key{}}
 	for _, text := range texts {

@@ -240,21 +240,50 @@ func Elements(raw string) (elements []string, ok bool) {
 
 // KeySet cuts a JWK set into its keys. The outer object is read leniently (a byte order mark, a duplicate name,
 // bad UTF-8 and unknown members are passed over: RFC 7517 section 5), so that one odd key never takes the others with it;
-// [ParseKey] then reads each key strictly by itself.
+// [ParseKey] then reads each key strictly by itself. A set of more than a hundred is an error.
 func KeySet(document []byte) (keys [][]byte, err error) {
 	var set struct {
-		Keys []jsontext.Value `json:"keys"`
+		Keys keyTexts `json:"keys"`
 	}
 	err = json.Unmarshal(TrimBOM(document), &set, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
-	if err != nil || set.Keys == nil {
+	switch {
+	case errors.Is(err, errManyKeys):
+		return nil, errManyKeys
+	case err != nil || set.Keys == nil:
 		return nil, errors.New("not a JSON object with an array of keys")
 	}
-	keys = make([][]byte, len(set.Keys))
-	for i, key := range set.Keys {
-		keys[i] = key
-	}
-	return keys, nil
+	return set.Keys, nil
 }
+
+// maxKeys bounds a set before its keys are kept: a document of a megabyte has room for half a million that are none.
+const maxKeys = 100
+
+var errManyKeys = fmt.Errorf("more than %d keys", maxKeys)
+
+// keyTexts are the raw texts of a set's keys.
+type keyTexts [][]byte
+
+// UnmarshalJSONFrom stops at the first key too many.
+func (k *keyTexts) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	*k = keyTexts{}
+	if start, err := dec.ReadToken(); err != nil || start.Kind() != '[' {
+		return errors.Join(err, errNoArray)
+	}
+	for dec.PeekKind() != ']' {
+		text, err := dec.ReadValue()
+		if err != nil {
+			return err
+		}
+		if len(*k) == maxKeys {
+			return errManyKeys
+		}
+		*k = append(*k, bytes.Clone(text))
+	}
+	_, err := dec.ReadToken()
+	return err
+}
+
+var errNoArray = errors.New("not an array")
 
 // TrimBOM drops a UTF-8 byte order mark, which some servers put before their documents.
 func TrimBOM(document []byte) []byte { return bytes.TrimPrefix(document, []byte("\xef\xbb\xbf")) }

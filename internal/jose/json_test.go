@@ -142,11 +142,26 @@ func TestKeySetIsLenientOutside(t *testing.T) {
 		{"a page", `<html>`, -1},
 		{"half a set", `{"keys":[{}`, -1},
 		{"something behind it", `{"keys":[]}x`, -1},
+		{"a hundred", `{"keys":[` + strings.Repeat("{},", 99) + `{}]}`, 100},
+		{"one more", `{"keys":[` + strings.Repeat("{},", 100) + `{}]}`, -1},
+		{"two arrays", `{"keys":[1,2],"keys":[{}]}`, 1},
 	} {
 		keys, err := jose.KeySet([]byte(tt.document))
 		if n := len(keys); (err != nil) != (tt.want < 0) || err == nil && n != tt.want {
 			t.Errorf("%s: %d keys, %v", tt.name, n, err)
 		}
+	}
+}
+
+// TestKeySetOfManyKeys: what a document makes of memory is bounded before its keys are kept, and counted.
+func TestKeySetOfManyKeys(t *testing.T) {
+	document := []byte(`{"keys":[` + strings.Repeat("0,", 500_000) + `0]}`)
+	if n := testing.AllocsPerRun(1, func() {
+		if _, err := jose.KeySet(document); err == nil || !strings.Contains(err.Error(), "more than 100 keys") {
+			t.Error(err)
+		}
+	}); n > 1000 {
+		t.Errorf("%v allocations", n)
 	}
 }
 

@@ -51,8 +51,8 @@ var mutants = []mutant{
 		if old := k.served.Load(); old != nil {
 			set.keys = append(set.keys, old.keys...)
 		}`},
-	{Name: "set: any number of keys", File: "verifier/keyset.go",
-		Old: `if len(texts) > maxKeys {`,
+	{Name: "set: any number of keys", File: "internal/jose/json.go",
+		Old: `if len(*k) == maxKeys {`,
 		New: `if false {`},
 	{Name: "set: one unusable key takes the others with it", File: "verifier/keyset.go",
 		Old: `s.skipped = append(s.skipped, SkippedKey{jose.KeyID(text), err.Error()})`,
