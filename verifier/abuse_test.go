@@ -90,6 +90,8 @@ func abuses(good string) []abuse {
 		{"1,000 scopes, forged", verifier.ErrSignature, f.replaced(`"scope":"`, `"scope":"`+numbered(1000, "s:%d ")), 33, 10752, false},
 		{"1,000 scopes to find the audience in", verifier.ErrAudience, f.replaced(
 			`"aud":`, `"resource":`, `"scope":"`, `"token_use":"access","scope":"`+numbered(1000, "s%d/a ")+` `), 498, 244096, true},
+		{"1,700 scopes to find the audience in, the last of them none", verifier.ErrAudience, f.replaced(
+			`"aud":`, `"resource":`, `"scope":"`, `"token_use":"access","scope":"`+numbered(1700, "%d/ ")+` \\ `), 436, 224000, true},
 	}
 }
 

@@ -179,15 +179,14 @@ func (c *Claims) readEnvelope(payload []byte, r *rules) (err error) {
 			return err
 		}
 	}
-	if r.audienceFromScope {
-		if err := c.readScopes(r); err != nil {
-			return err
-		}
-		for token := range c.scopes.All() {
-			if i := strings.LastIndexByte(token, '/'); i > 0 {
-				c.audience = append(c.audience, token[:i])
+	if r.audienceFromScope { // without a Set: to make one of a forged token's many scopes takes as long as many signatures
+		text, list, err := c.scopeClaim(r)
+		for _, s := range append(list, strings.Split(text, " ")...) {
+			if i := strings.LastIndexByte(s, '/'); i > 0 && isScopeToken(s) {
+				c.audience = append(c.audience, s[:i])
 			}
 		}
+		return err
 	}
 	return nil
 }
@@ -214,42 +213,52 @@ func (c *Claims) readRest(r *rules) (err error) {
 	return nil
 }
 
-// readScopes takes the first scope claim that is there, never a union: a claim of lower trust would grant rights.
+// readScopes makes a set of those strings that are scope-tokens and counts the others.
 func (c *Claims) readScopes(r *rules) error {
-	c.scopes, c.passedOver = scopes.Set{}, 0
+	text, list, err := c.scopeClaim(r)
+	if text != "" {
+		if set, err := scopes.Parse(text); err == nil {
+			c.scopes = set
+			return nil
+		}
+		list = strings.Split(text, " ")
+	}
+	good := list[:0:0]
+	for _, s := range list {
+		if isScopeToken(s) {
+			good = append(good, s)
+		} else if s != "" {
+			c.passedOver++
+		}
+	}
+	c.scopes = scopes.Of(good...)
+	return err
+}
+
+// scopeClaim takes the first scope claim that is there, a string or a list, never a union: a claim of lower trust would grant
+// rights.
+func (c *Claims) scopeClaim(r *rules) (text string, list []string, err error) {
 	for _, name := range r.scope {
 		raw := c.lookup(name)
 		if raw == "" {
 			continue
 		}
-		list := []string(nil)
-		if text, ok := jose.String(raw); ok {
-			if set, err := scopes.Parse(text); err == nil {
-				c.scopes = set
-				return nil
-			}
-			list = strings.Split(text, " ")
-		} else if list, ok = c.listOrNames(name); !ok {
-			return fmt.Errorf("%w: claim %q is neither a string nor an array of strings", ErrMalformed, name.text)
+		text, ok := jose.String(raw)
+		if !ok {
+			list, ok = c.listOrNames(name)
 		}
-		c.scopes, c.passedOver = scopeTokens(list)
-		return nil
+		if !ok {
+			return "", nil, fmt.Errorf("%w: claim %q is neither a string nor an array of strings", ErrMalformed, name.text)
+		}
+		return text, list, nil
 	}
-	return nil
+	return "", nil, nil
 }
 
-// scopeTokens makes a set of those strings that are scope-tokens (RFC 6749 section 3.3) and counts the others.
-func scopeTokens(list []string) (set scopes.Set, passedOver int) {
-	good := list[:0:0]
-	for _, s := range list {
-		if one, err := scopes.Parse(s); err == nil && one.Len() == 1 && strings.IndexByte(s, ' ') < 0 {
-			good = append(good, s)
-		} else if s != "" {
-			passedOver++
-		}
-	}
-	return scopes.Of(good...), passedOver
-}
+// scopeToken is the alphabet of one (RFC 6749 section 3.3).
+var scopeToken = jose.NewAlphabet("!#$%&'()*+,-./:;<=>?@[]^_`{|}~")
+
+func isScopeToken(s string) bool { return s != "" && scopeToken.Spells(s) }
 
 // readConfirmation reads cnf (RFC 7800 section 3.1). A null or an odd one is malformed: a bound token must not pass for an unbound one.
 func (c *Claims) readConfirmation() error {

@@ -611,17 +611,17 @@ var mutants = []mutant{
 		Old: `return nil, fmt.Errorf("%w: claim %q is neither a string nor an array of strings", ErrMalformed, n.text)`,
 		New: `return nil, nil`},
 	{Name: "claim types: of the scope", File: "verifier/claims.go",
-		Old: `return fmt.Errorf("%w: claim %q is neither a string nor an array of strings", ErrMalformed, name.text)`,
-		New: `return nil`},
+		Old: `return "", nil, fmt.Errorf("%w: claim %q is neither a string nor an array of strings", ErrMalformed, name.text)`,
+		New: `return "", nil, nil`},
 	{Name: "scope: an empty claim is passed over for the next", File: "verifier/claims.go",
 		Old: `raw := c.lookup(name)
 		if raw == "" {`,
 		New: `raw := c.lookup(name)
 		if raw == "" || raw == "\"\"" {`},
 	{Name: "scope: elements of an array are split", File: "verifier/claims.go",
-		Old: `err == nil && one.Len() == 1 && strings.IndexByte(s, ' ') < 0 {
+		Old: `if isScopeToken(s) {
 			good = append(good, s)`,
-		New: `err == nil {
+		New: `if one, err := scopes.Parse(s); err == nil {
 			good = slices.AppendSeq(good, one.All())`},
 	{Name: "client: none", File: "verifier/checks.go",
 		Old: `if len(t.v.rules.clientID) > 0 && t.claims.clientID == "" {`,
