@@ -182,8 +182,9 @@ func (cfg *Config) assemble() (*Verifier, error) {
 	return v, errors.Join(cfg.check(), ruleErr, keyErr, decryptionErr)
 }
 
-// Warm fetches the keys, if they are missing or out of date, and waits for them: for start-up. It does nothing where
-// the keys are configured. The error is an [*UnavailableError]; the verifier heals by itself all the same.
+// Warm fetches the keys, if they are missing or out of date, and waits for them, a second at most where old ones still serve:
+// for start-up. It does nothing where the keys are configured. The error, where no keys serve, is an [*UnavailableError]; the
+// verifier heals by itself all the same.
 func (v *Verifier) Warm(ctx context.Context) error {
 	if v == nil || v.keys == nil {
 		return errZeroVerifier
@@ -205,7 +206,7 @@ var errZeroVerifier = &UnavailableError{Err: errors.New("a zero Verifier knows n
 
 // Verify decides about one token as it stood behind the scheme in the Authorization field. The error wraps [ErrInvalidToken]
 // and one of the reasons beside it, or [ErrUnavailable] and is then an [*UnavailableError]. It waits for the network only
-// where keys are missing or the token names an unknown one, and not beyond ctx.
+// where keys are missing or the token's is unknown, a second at most where they are out of date, and not beyond ctx.
 func (v *Verifier) Verify(ctx context.Context, token string) (*Claims, error) {
 	if v == nil || v.keys == nil {
 		return nil, errZeroVerifier
