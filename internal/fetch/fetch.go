@@ -2,6 +2,7 @@
 package fetch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -190,10 +191,15 @@ func checkRedirect(req *http.Request, via []*http.Request) error {
 		return fmt.Errorf("more than %d redirects", maxRedirects)
 	}
 	from := via[0].URL
-	if req.URL.Scheme != from.Scheme || !strings.EqualFold(req.URL.Host, from.Host) {
+	if req.URL.Scheme != from.Scheme || !strings.EqualFold(req.URL.Hostname(), from.Hostname()) || port(req.URL) != port(from) {
 		return fmt.Errorf("redirected to another origin, %s://%s", req.URL.Scheme, req.URL.Host)
 	}
 	return nil
+}
+
+// port is a URL's own, or its scheme's: some servers write it out (RFC 6454 section 4).
+func port(u *url.URL) string {
+	return cmp.Or(u.Port(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
 }
 
 func ownTransport() *http.Transport {

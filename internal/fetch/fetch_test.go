@@ -255,6 +255,36 @@ func TestRedirects(t *testing.T) {
 	}
 }
 
+// transport answers without a network.
+type transport func(*http.Request) (*http.Response, error)
+
+func (f transport) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// TestRedirectToTheSchemesPort: with and without the port it is one origin (RFC 6454 section 4).
+func TestRedirectToTheSchemesPort(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		from, to string
+		same     bool
+	}{
+		{"https://as.example.com/", "https://as.example.com:443/keys", true}, {"https://as.example.com:443/", "https://AS.example.com/keys", true},
+		{"http://as.example.com/", "http://as.example.com:80/keys", true}, {"https://[2001:db8::1]/", "https://[2001:db8::1]:443/keys", true},
+		{"https://as.example.com/", "https://as.example.com:80/keys", false}, {"http://as.example.com/", "http://as.example.com:443/keys", false},
+		{"https://as.example.com:8443/", "https://as.example.com/keys", false}, {"https://as.example.com/", "https://as.example.com.:443/keys", false},
+	} {
+		client := fetch.NewClient(&http.Client{Transport: transport(func(r *http.Request) (*http.Response, error) {
+			w := httptest.NewRecorder()
+			if r.URL.Path == "/" {
+				http.Redirect(w, r, tt.to, http.StatusFound)
+			}
+			return w.Result(), nil
+		})})
+		if _, err := fetch.Get(t.Context(), client, tt.from, fetch.Validators{}); (err == nil) != tt.same {
+			t.Errorf("%s to %s: %v", tt.from, tt.to, err)
+		}
+	}
+}
+
 // TestCallersClient is copied: what it has of its own holds, but for its cookies and its redirect rule.
 func TestCallersClient(t *testing.T) {
 	t.Parallel()
