@@ -80,7 +80,7 @@ func ParseKey(text []byte) (*Key, error) {
 		return nil, err
 	}
 	for _, name := range []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k"} {
-		if _, there := o.Get(name); there {
+		if raw, there := o.Get(name); there && raw != "null" {
 			k.Private = true
 		}
 	}

@@ -473,3 +473,14 @@ func FuzzKeySet(f *testing.F) {
 		}
 	})
 }
+
+// TestPrivateMembersThatAreNull: serializers write every member of a key, and these hold nothing.
+func TestPrivateMembersThatAreNull(t *testing.T) {
+	t.Parallel()
+	const public = `{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"`
+	for members, private := range map[string]bool{``: false, `,"d":null,"k":null,"oth":null`: false, `,"d":"AA"`: true, `,"d":null,"k":""`: true} {
+		if k, err := jose.ParseKey([]byte(public + members + "}")); err != nil || k.Private != private {
+			t.Errorf("%s: %v, %v", members, k, err)
+		}
+	}
+}
