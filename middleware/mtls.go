@@ -131,7 +131,7 @@ func certOfPEM(field string) ([]byte, error) {
 
 func certOfXFCC(field string) ([]byte, error) {
 	found := ""
-	for _, pair := range splitUnquoted(lastOf([]string{field}), ';') { // a subject's name may hold anything
+	for _, pair := range splitUnquoted(lastOf([]string{field})) { // a subject's name may hold anything
 		if name, value, _ := strings.Cut(strings.TrimSpace(pair), "="); strings.EqualFold(name, "Cert") {
 			if found != "" {
 				return nil, errNoCert

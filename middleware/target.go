@@ -150,12 +150,29 @@ func lastOf(fields []string) string {
 	if len(fields) == 0 {
 		return ""
 	}
-	values := splitUnquoted(fields[len(fields)-1], ',')
-	return strings.TrimSpace(values[len(values)-1])
+	field := fields[len(fields)-1]
+	return strings.TrimSpace(field[lastComma(field)+1:])
 }
 
-// splitUnquoted cuts a field at each separator that doesn't stand in a quoted string (RFC 9110 section 5.6.4).
-func splitUnquoted(field string, separator byte) (parts []string) {
+// lastComma finds the last comma that doesn't stand in a quoted string, -1 if there is none. It reads backwards, for what the
+// proxy wrote is well-formed, and what a client sent before it may leave a quote open.
+func lastComma(field string) int {
+	quoted := false
+	for i := len(field) - 1; i >= 0; i-- {
+		switch {
+		case field[i] == '"':
+			if text := strings.TrimRight(field[:i], `\`); (i-len(text))%2 == 0 { // no escape (RFC 9110 section 5.6.4)
+				quoted = !quoted
+			}
+		case field[i] == ',' && !quoted:
+			return i
+		}
+	}
+	return -1
+}
+
+// splitUnquoted cuts a field at each semicolon that doesn't stand in a quoted string (RFC 9110 section 5.6.4).
+func splitUnquoted(field string) (parts []string) {
 	quoted, start := false, 0
 	for i := 0; i < len(field); i++ {
 		switch {
@@ -163,7 +180,7 @@ func splitUnquoted(field string, separator byte) (parts []string) {
 			i++
 		case field[i] == '"':
 			quoted = !quoted
-		case field[i] == separator && !quoted:
+		case field[i] == ';' && !quoted:
 			parts = append(parts, field[start:i])
 			start = i + 1
 		}
