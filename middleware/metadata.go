@@ -156,7 +156,7 @@ func (m *Metadata) check() (*url.URL, error) {
 	for _, page := range []string{m.Documentation, m.Policy, m.Terms} {
 		wrong(page != "" && !isWebURL(page), "Documentation, Policy and Terms are URLs of pages, not %q", page)
 	}
-	wrong(m.JWKSURL != "" && !strings.HasPrefix(m.JWKSURL, "https://"), "JWKSURL %q must be an https URL (RFC 9728 section 2)", m.JWKSURL)
+	wrong(m.JWKSURL != "" && !(strings.HasPrefix(m.JWKSURL, "https://") && isWebURL(m.JWKSURL)), "JWKSURL %q must be an https URL (RFC 9728 section 2)", m.JWKSURL)
 	for _, typ := range m.DetailsTypes {
 		wrong(typ == "", "DetailsTypes holds an empty type")
 	}

@@ -172,6 +172,12 @@ func TestMetadataMistakes(t *testing.T) {
 			t.Errorf("9728-1.2-1: %q is taken for a resource", resource)
 		}
 	}
+	for _, keys := range []string{"http://api.example.com/jwks", "https://", "https://:8443/jwks", "https:///jwks", "https://api.example.com/#jwks", `https://api.example.com/"`, "https://api.example.com/a b"} {
+		_, err := middleware.New(nobody, middleware.Config{Metadata: &middleware.Metadata{Resource: "https://api.example.com", JWKSURL: keys}})
+		if err == nil || !strings.Contains(err.Error(), "Metadata.JWKSURL") {
+			t.Errorf("9728-2-03: %q is taken for the URL of keys: %v", keys, err)
+		}
+	}
 	for name, more := range map[string]map[string]any{"a member twice": {"resource": "x"}, "what JSON can't hold": {"x": func() {}}} {
 		if _, err := middleware.New(nobody, middleware.Config{Metadata: &middleware.Metadata{Resource: "https://api.example.com", More: more}}); err == nil || !strings.Contains(err.Error(), "Metadata.More") {
 			t.Errorf("%s: %v", name, err)

@@ -1873,8 +1873,11 @@ var mutants = []mutant{
 		New: `_ = ip
 	return true`},
 	{Name: "metadata: keys over http", File: "middleware/metadata.go",
-		Old: `wrong(m.JWKSURL != "" && !strings.HasPrefix(m.JWKSURL, "https://"),`,
-		New: `wrong(false,`},
+		Old: `!(strings.HasPrefix(m.JWKSURL, "https://") && isWebURL(m.JWKSURL))`,
+		New: `!isWebURL(m.JWKSURL)`},
+	{Name: "metadata: jwks_uri without a host", File: "middleware/metadata.go",
+		Old: `!(strings.HasPrefix(m.JWKSURL, "https://") && isWebURL(m.JWKSURL))`,
+		New: `!strings.HasPrefix(m.JWKSURL, "https://")`},
 	{Name: "metadata: a member twice", File: "middleware/metadata.go",
 		Old: `return other.name == name }) {`,
 		New: `return other.name == name && name == "" }) {`},
