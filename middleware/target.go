@@ -47,9 +47,7 @@ func parseBase(s string) (target, error) {
 // normalPath spells a path as RFC 3986 sections 6.2.2 and 6.2.3 do: no escape that isn't needed, the others in upper case,
 // no dot segments, and never empty. A slash at its end makes a difference.
 func normalPath(escaped string) string {
-	if strings.IndexByte(escaped, '%') >= 0 {
-		escaped = normalEscapes(escaped)
-	}
+	escaped = normalEscapes(escaped)
 	if strings.Contains(escaped, "/.") {
 		if u, err := url.Parse("https://host" + escaped); err == nil { // it came out of a URL
 			escaped = u.ResolveReference(u).EscapedPath()
@@ -63,6 +61,9 @@ func normalPath(escaped string) string {
 
 // normalEscapes undoes the escapes of unreserved characters (RFC 3986 section 2.3). Each percent sign has its two digits.
 func normalEscapes(escaped string) string {
+	if strings.IndexByte(escaped, '%') < 0 {
+		return escaped
+	}
 	var b strings.Builder
 	for i := 0; i < len(escaped); i++ {
 		if escaped[i] != '%' {
@@ -95,7 +96,20 @@ func (p *proofs) targetOf(r *http.Request) (target, error) {
 			return target{}, err
 		}
 	}
-	return target{base.origin, normalPath(base.path + r.URL.EscapedPath())}, nil
+	path := r.URL.EscapedPath()
+	if hasDotSegments(path) { // RFC 3986 section 6.2.2.3 is for htu, and clients remove them before they send a request
+		return target{}, errors.New("the request's path has dot segments: a router may take it for another path than the one that they lead to")
+	}
+	return target{base.origin, normalPath(base.path + path)}, nil
+}
+
+func hasDotSegments(escaped string) bool {
+	for segment := range strings.SplitSeq(normalEscapes(escaped), "/") {
+		if segment == "." || segment == ".." {
+			return true
+		}
+	}
+	return false
 }
 
 // trusts reports whether a peer, by its address and port, is in one of the networks.
