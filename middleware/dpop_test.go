@@ -529,6 +529,28 @@ func TestDotSegments(t *testing.T) {
 	}
 }
 
+// TestPathWithoutASlash: http.StripPrefix("/v1/", h) takes away the slash before the path.
+func TestPathWithoutASlash(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		public, path, htu string
+		ok                bool
+	}{
+		{"https://api.example.com/v1/", "orders", "https://api.example.com/v1/orders", true},
+		{"https://api.example.com/v1/", "orders", "https://api.example.com/v1orders", false},
+		{publicURL, "orders/.hidden", "https://api.example.com/orders/.hidden", true},
+		{publicURL, "orders/.hidden", "https://api.example.com/.hidden", false},
+		{publicURL, "", "https://api.example.com/", true},
+	} {
+		s := newShop(t, middleware.DPoP{PublicURL: tt.public})
+		r := get("DPoP bound", s.proof(map[string]any{"htu": tt.htu}))
+		r.URL.Path = tt.path
+		if got := s.check(s.guard, r); (got == "") != tt.ok {
+			t.Errorf("9449-4.3-09 %q behind %s with a proof for %s: %q, %v", tt.path, tt.public, tt.htu, got, s.err)
+		}
+	}
+}
+
 // TestForwarded has requests that come through a proxy, and some that claim to.
 func TestForwarded(t *testing.T) {
 	t.Parallel()

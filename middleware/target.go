@@ -100,6 +100,9 @@ func (p *proofs) targetOf(r *http.Request) (target, error) {
 	if hasDotSegments(path) { // RFC 3986 section 6.2.2.3 is for htu, and clients remove them before they send a request
 		return target{}, errors.New("the request's path has dot segments: a router may take it for another path than the one that they lead to")
 	}
+	if path != "" && path[0] != '/' { // what http.StripPrefix("/v1/", h) leaves of /v1/orders
+		path = "/" + path
+	}
 	return target{base.origin, normalPath(base.path + path)}, nil
 }
 
