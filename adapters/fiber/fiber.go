@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/gofiber/fiber/v3"
 
@@ -70,9 +71,10 @@ func request(c fiber.Ctx) *http.Request {
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, RemoteAddr: c.RequestCtx().RemoteAddr().String(), TLS: c.RequestCtx().TLSConnectionState(),
 	}
 	r.RequestURI = string(c.Request().Header.RequestURI())
+	target, _, _ := strings.Cut(r.RequestURI, "#") // no request target has a fragment (RFC 9112 section 3.2), and Fiber's path ends where one begins
 	var err error
-	if r.URL, err = url.ParseRequestURI(r.RequestURI); err != nil {
-		r.URL = &url.URL{Path: string(c.Request().URI().Path())}
+	if r.URL, err = url.ParseRequestURI(target); err != nil {
+		r.URL = &url.URL{Path: string(c.Request().URI().PathOriginal())} // what Fiber's router sees
 	}
 	for name, value := range c.Request().Header.All() {
 		r.Header.Add(string(name), string(value))

@@ -79,6 +79,35 @@ func TestMemoryIsNotShared(t *testing.T) {
 	}
 }
 
+// TestProofIsForThePathThatFiberSees: Fiber's path ends where a fragment begins, which a request target has no right to.
+func TestProofIsForThePathThatFiberSees(t *testing.T) {
+	t.Parallel()
+	issuer, key := verifiertest.NewIssuer(t), verifiertest.NewProofKey()
+	guard, err := middleware.New(issuer.Verifier(), middleware.Config{DPoP: &middleware.DPoP{PublicURL: "https://api.example.com"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	app := fiber.New()
+	for _, path := range []string{"/orders", "/admin", "/files/*"} {
+		app.Get(path, fiberauth.Require(guard), func(c fiber.Ctx) error { return c.SendString(path) })
+	}
+	token := issuer.Token("", key.Binding())
+	for target, want := range map[string]int{"/orders": 200, "/orders?page=2": 200, "/orders#top": 200, "/%6Frders": 404, "/admin": 401, "/admin#/../orders": 401, "/admin?#/../orders": 401, "/files/%zz": 401, "/files/%zz/../../orders": 401} {
+		r, _ := http.NewRequest(http.MethodGet, "https://api.example.com/", nil)
+		r.RequestURI = target
+		r.Header.Set("Authorization", "DPoP "+token)
+		r.Header.Set("DPoP", key.Proof(http.MethodGet, "https://api.example.com/orders", token, ""))
+		response, err := app.Test(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(response.Body)
+		if response.Body.Close(); response.StatusCode != want || want == 200 && string(body) != "/orders" {
+			t.Errorf("9449-4.3-09 %s: %d from %s, want %d", target, response.StatusCode, body, want)
+		}
+	}
+}
+
 func TestNilGuard(t *testing.T) {
 	t.Parallel()
 	for name, mount := range map[string]func(){
