@@ -3,10 +3,14 @@
 // A handler finds the token's claims with [Claims], or with verifier.FromContext in the Context of its fiber.Ctx. A refusal is
 // answered as [middleware.Denial] says, and the handlers behind don't run; Fiber's ErrorHandler doesn't see it.
 //
+// Of a request with a chunked body the guard sees the fields of the header section alone, and an Authorization field that a handler
+// before it has set: fasthttp mixes trailers with them.
+//
 // Fiber answers 431 to a request whose header is longer than fiber.Config.ReadBufferSize, by default 4 KiB: tokens may need 16.
 package fiberauth
 
 import (
+	"bytes"
 	"net/http"
 	"net/url"
 	"slices"
@@ -76,10 +80,27 @@ func request(c fiber.Ctx) *http.Request {
 	if r.URL, err = url.ParseRequestURI(target); err != nil {
 		r.URL = &url.URL{Path: string(c.Request().URI().PathOriginal())} // what Fiber's router sees
 	}
+	sent := headerSection(c.Request().Header.RawHeaders())
 	for name, value := range c.Request().Header.All() {
-		r.Header.Add(string(name), string(value))
+		name := http.CanonicalHeaderKey(string(name))
+		if sent["Transfer-Encoding"] > 0 && len(r.Header[name]) >= sent[name] && name != "Authorization" { // which fasthttp takes from no trailer
+			continue
+		}
+		r.Header.Add(name, string(value))
 	}
 	return r.WithContext(c.Context())
+}
+
+// headerSection counts the fields of a request's header section: behind a chunked body fasthttp adds those of the trailer section
+// to them, which RFC 9110 section 6.5.1 forbids, and which a proxy that deletes a client's fields may not have looked through.
+func headerSection(raw []byte) map[string]int {
+	sent := map[string]int{}
+	for line := range bytes.Lines(raw) {
+		if name, _, ok := bytes.Cut(line, []byte(":")); ok {
+			sent[http.CanonicalHeaderKey(string(name))]++
+		}
+	}
+	return sent
 }
 
 func refuse(c fiber.Ctx, d *middleware.Denial, r *http.Request) error {

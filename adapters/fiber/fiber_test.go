@@ -1,10 +1,12 @@
 package fiberauth_test
 
 import (
+	"bufio"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"testing"
 
@@ -105,6 +107,57 @@ func TestProofIsForThePathThatFiberSees(t *testing.T) {
 		if response.Body.Close(); response.StatusCode != want || want == 200 && string(body) != "/orders" {
 			t.Errorf("9449-4.3-09 %s: %d from %s, want %d", target, response.StatusCode, body, want)
 		}
+	}
+}
+
+// TestTrailersAreNotFields: a proxy that deletes a client's fields from the header may let those of its trailer pass.
+func TestTrailersAreNotFields(t *testing.T) {
+	t.Parallel()
+	issuer := verifiertest.NewIssuer(t)
+	token := issuer.Token("")
+	for _, tt := range []struct {
+		name, header, body string
+		want               []string
+	}{
+		{"a field in the trailer", "", "1\r\na\r\n0\r\nClient-Cert: evil\r\n\r\n", nil},
+		{"behind no body", "", "0\r\nclient-cert: evil\r\n\r\n", nil},
+		{"one that is announced", "Trailer: Client-Cert\r\n", "0\r\nClient-Cert: evil\r\n\r\n", nil},
+		{"one that is in the header too", "Client-Cert: good\r\n", "0\r\nClient-Cert: evil\r\n\r\n", []string{"good"}},
+		{"two of the header", "Client-Cert: good\r\nCLIENT-CERT: better\r\n", "0\r\n\r\n", []string{"good", "better"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			decided := make(chan []string, 1)
+			guard, err := middleware.New(issuer.Verifier(), middleware.Config{OnDecision: func(r *http.Request, _ *verifier.Claims, _ *middleware.Denial) { decided <- r.Header["Client-Cert"] }})
+			if err != nil {
+				t.Fatal(err)
+			}
+			app := fiber.New()
+			app.Post("/", func(c fiber.Ctx) error {
+				c.Request().Header.Set("Authorization", "Bearer "+token) // of a cookie, perhaps
+				return c.Next()
+			}, fiberauth.Require(guard))
+			listener, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			go app.Listener(listener, fiber.ListenConfig{DisableStartupMessage: true})
+			t.Cleanup(func() { app.Shutdown() })
+			connection, err := net.Dial("tcp", listener.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer connection.Close()
+			fmt.Fprintf(connection, "POST / HTTP/1.1\r\nHost: api.example.com\r\n%sTransfer-Encoding: chunked\r\n\r\n%s", tt.header, tt.body)
+			response, err := http.ReadResponse(bufio.NewReader(connection), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			response.Body.Close()
+			if seen := <-decided; response.StatusCode == http.StatusUnauthorized || !slices.Equal(seen, tt.want) {
+				t.Errorf("9110-6.5.1 %d, the guard saw %q", response.StatusCode, seen)
+			}
+		})
 	}
 }
 
