@@ -71,7 +71,7 @@ func New(g *middleware.Guard, cfg Config) (*Interceptor, error) {
 
 // Unary is a grpc.UnaryServerInterceptor.
 func (i *Interceptor) Unary(ctx context.Context, request any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
-	ctx, err := i.check(ctx, info.FullMethod, func(m metadata.MD) { _ = grpc.SetHeader(ctx, m) }) // fails only where the headers are gone
+	ctx, err := i.check(ctx, info.FullMethod, info.FullMethod, func(m metadata.MD) { _ = grpc.SetHeader(ctx, m) }) // fails only where the headers are gone
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +80,11 @@ func (i *Interceptor) Unary(ctx context.Context, request any, info *grpc.UnarySe
 
 // Stream is a grpc.StreamServerInterceptor.
 func (i *Interceptor) Stream(server any, stream grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
-	ctx, err := i.check(stream.Context(), info.FullMethod, func(m metadata.MD) { _ = stream.SetHeader(m) })
+	pattern := info.FullMethod
+	if server == nil { // grpc.UnknownServiceHandler: the name is the client's to choose
+		pattern = ""
+	}
+	ctx, err := i.check(stream.Context(), info.FullMethod, pattern, func(m metadata.MD) { _ = stream.SetHeader(m) })
 	if err != nil {
 		return err
 	}
@@ -95,12 +99,12 @@ type guarded struct {
 
 func (g *guarded) Context() context.Context { return g.ctx }
 
-func (i *Interceptor) check(ctx context.Context, method string, setHeader func(metadata.MD)) (context.Context, error) {
+func (i *Interceptor) check(ctx context.Context, method, pattern string, setHeader func(metadata.MD)) (context.Context, error) {
 	requirements, open := i.routes.Find(method)
 	if open {
 		return ctx, nil
 	}
-	grant, denial := i.guard.Check(request(ctx, method), requirements...)
+	grant, denial := i.guard.Check(request(ctx, method, pattern), requirements...)
 	if denial != nil {
 		setHeader(lowered(denial.Header))
 		return nil, refusal(denial)
@@ -110,9 +114,9 @@ func (i *Interceptor) check(ctx context.Context, method string, setHeader func(m
 }
 
 // request is what the guard reads.
-func request(ctx context.Context, method string) *http.Request {
+func request(ctx context.Context, method, pattern string) *http.Request {
 	r := &http.Request{
-		Method: http.MethodPost, URL: &url.URL{Path: method}, Proto: "HTTP/2.0", ProtoMajor: 2, Header: http.Header{}, Body: http.NoBody, Pattern: method,
+		Method: http.MethodPost, URL: &url.URL{Path: method}, Proto: "HTTP/2.0", ProtoMajor: 2, Header: http.Header{}, Body: http.NoBody, Pattern: pattern,
 	}
 	fields, _ := metadata.FromIncomingContext(ctx)
 	for name, values := range fields {

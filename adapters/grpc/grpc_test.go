@@ -66,7 +66,7 @@ type shop struct {
 	client *grpc.ClientConn
 }
 
-func open(t *testing.T, g *middleware.Guard, cfg grpcauth.Config) *shop {
+func open(t *testing.T, g *middleware.Guard, cfg grpcauth.Config, options ...grpc.ServerOption) *shop {
 	t.Helper()
 	i, err := grpcauth.New(g, cfg)
 	if err != nil {
@@ -78,8 +78,8 @@ func open(t *testing.T, g *middleware.Guard, cfg grpcauth.Config) *shop {
 	roots := x509.NewCertPool()
 	roots.AddCert(borrowed.Certificate())
 	s := &shop{orders: &orders{}}
-	server := grpc.NewServer(grpc.Creds(credentials.NewTLS(&tls.Config{Certificates: borrowed.TLS.Certificates})),
-		grpc.ChainUnaryInterceptor(i.Unary), grpc.ChainStreamInterceptor(i.Stream))
+	server := grpc.NewServer(append(options, grpc.Creds(credentials.NewTLS(&tls.Config{Certificates: borrowed.TLS.Certificates})),
+		grpc.ChainUnaryInterceptor(i.Unary), grpc.ChainStreamInterceptor(i.Stream))...)
 	server.RegisterService(&service, s.orders)
 	healthpb.RegisterHealthServer(server, health.NewServer())
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -269,6 +269,29 @@ func TestMethodsAskForTheirOwn(t *testing.T) {
 	closed := open(t, newGuard(t, issuer.Verifier(), middleware.Config{}), grpcauth.Config{})
 	if _, err := healthpb.NewHealthClient(closed.client).Check(t.Context(), &healthpb.HealthCheckRequest{}); status.Code(err) != codes.Unauthenticated {
 		t.Errorf("by default the health service is open: %v", err)
+	}
+}
+
+// TestUnknownMethodsAreNoPatterns: a name that the client made up would be one more series of a metric.
+func TestUnknownMethodsAreNoPatterns(t *testing.T) {
+	t.Parallel()
+	issuer := verifiertest.NewIssuer(t)
+	decided := make(chan string, 1)
+	guard := newGuard(t, issuer.Verifier(), middleware.Config{OnDecision: func(r *http.Request, _ *verifier.Claims, d *middleware.Denial) {
+		decided <- r.Pattern + "|" + r.URL.Path + "|" + d.Reason()
+	}})
+	s := open(t, guard, grpcauth.Config{}, grpc.UnknownServiceHandler(func(_ any, s grpc.ServerStream) error { return s.SendMsg(wrapperspb.String("x")) }))
+	for method, want := range map[string]string{"/shop.Orders/Watch": "/shop.Orders/Watch|/shop.Orders/Watch|", "/made.Up/Method": "|/made.Up/Method|", "/shop.Orders/MadeUp": "|/shop.Orders/MadeUp|"} {
+		if _, _, err := s.call(t, method, "Bearer "+issuer.Token("")); err != nil {
+			t.Error(err)
+		}
+		if got := <-decided; got != want {
+			t.Errorf("%s: %s, want %s", method, got, want)
+		}
+		s.call(t, method)
+		if got := <-decided; got != want+"no_credentials" {
+			t.Errorf("%s without a token: %s", method, got)
+		}
 	}
 }
 
