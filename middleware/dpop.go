@@ -53,7 +53,7 @@ type DPoP struct {
 	// asked the same store about the same proof, and for nobody else.
 	DangerouslyAllowReplay bool
 	// RequireNonce demands a nonce of ours in each proof (RFC 9449 section 9). A proof then was made after its nonce was, at most
-	// 5 minutes ago; what iat says doesn't matter, nor does the client's clock.
+	// 3 minutes ago; what iat says doesn't matter, nor does the client's clock.
 	RequireNonce bool
 	// NonceSecrets are what nonces are sealed with, each of at least 32 random bytes: the first one seals, all of them open, so
 	// that they can be replaced one by one. The instances of a fleet need the same ones. Empty: a random one for this process.
