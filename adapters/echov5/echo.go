@@ -1,7 +1,8 @@
 // Package echov5auth puts a guard of package middleware before the handlers of Echo 5.
 //
 // A handler finds the token's claims with [Claims], or with verifier.FromContext in its request's context. A refusal
-// is an *echo.HTTPError, so that the program's own error handler stays in charge of what is sent.
+// is an error, so that the program's own error handler stays in charge of what is sent: an echo.HTTPStatusCoder whose body is what
+// json.Marshal makes of it. It is no *echo.HTTPError, which in Echo 5 can't hold that body.
 package echov5auth
 
 import (
