@@ -102,5 +102,8 @@ func (m *Middleware) refuse(w http.ResponseWriter, r *http.Request, d *middlewar
 		text = "an access token is required"
 	}
 	maps.Copy(w.Header(), d.Header)
+	for _, ofAnotherBody := range []string{"Content-Length", "Etag", "Last-Modified"} { // as Denial.ServeHTTP does
+		w.Header().Del(ofAnotherBody)
+	}
 	_ = m.errors.Write(w, r, connect.NewError(code, errors.New(text))) // an error means that the client is gone
 }

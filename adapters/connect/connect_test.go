@@ -201,3 +201,25 @@ func TestNew(t *testing.T) {
 		}
 	}
 }
+
+// TestRefusalIsNoOtherBody: what an outer layer said of the body that it expected is not true of a refusal's.
+func TestRefusalIsNoOtherBody(t *testing.T) {
+	t.Parallel()
+	m, err := connectauth.New(newGuard(t, verifiertest.NewIssuer(t).Verifier()), connectauth.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := m.Wrap(http.NotFoundHandler())
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for name, value := range map[string]string{"Content-Length": "5", "Etag": `"a"`, "Last-Modified": "Fri, 01 Jan 2027 00:00:00 GMT"} {
+			w.Header().Set(name, value)
+		}
+		h.ServeHTTP(w, r)
+	}))
+	defer server.Close()
+	_, err = connect.NewClient[text, text](server.Client(), server.URL+list).CallUnary(t.Context(), connect.NewRequest(wrapperspb.String("x")))
+	refused := (*connect.Error)(nil)
+	if !errors.As(err, &refused) || refused.Code() != connect.CodeUnauthenticated || refused.Message() != "an access token is required" || refused.Meta().Get("Etag")+refused.Meta().Get("Last-Modified") != "" {
+		t.Errorf("%v %v", err, refused)
+	}
+}
