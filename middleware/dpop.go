@@ -143,6 +143,7 @@ func (d *DPoP) check() error {
 	wrong(d.MaxAhead > maxMaxAhead, "MaxAhead %v must be at most %v", d.MaxAhead, maxMaxAhead)
 	wrong(d.ReplaySize < 0, "ReplaySize %d must not be negative", d.ReplaySize)
 	wrong(d.Replay != nil && d.ReplaySize != 0, "ReplaySize is for the store in memory, and DPoP.Replay is another one: set one")
+	wrong(d.Replay != nil && isNil(d.Replay), "Replay is a nil %T: was an error dropped?", d.Replay)
 	wrong(d.Replay != nil && !reflect.ValueOf(d.Replay).Comparable(), "Replay is a %T, which can't be told from another one: use a pointer", d.Replay)
 	wrong(d.DangerouslyAllowReplay && (d.Replay != nil || d.ReplaySize != 0), "DangerouslyAllowReplay leaves DPoP.Replay and DPoP.ReplaySize without effect: set one")
 	wrong(len(d.NonceSecrets) > 0 && !d.RequireNonce, "NonceSecrets are without effect: set RequireNonce too")

@@ -1231,6 +1231,7 @@ func TestDPoPConfig(t *testing.T) {
 		{"a size below zero", middleware.DPoP{PublicURL: publicURL, ReplaySize: -1}, []string{"ReplaySize -1"}},
 		{"a size for another store", middleware.DPoP{PublicURL: publicURL, ReplaySize: 1, Replay: &store{}}, []string{"ReplaySize is for"}},
 		{"a store that can't be compared", middleware.DPoP{PublicURL: publicURL, Replay: incomparable{}}, []string{"can't be told from another one"}},
+		{"a store that is a nil pointer", middleware.DPoP{PublicURL: publicURL, Replay: (*store)(nil)}, []string{"Replay is a nil *middleware_test.store"}},
 		{"a store and replay", middleware.DPoP{PublicURL: publicURL, Replay: &store{}, DangerouslyAllowReplay: true}, []string{"DangerouslyAllowReplay"}},
 		{"secrets without nonces", middleware.DPoP{PublicURL: publicURL, NonceSecrets: [][]byte{make([]byte, 32)}}, []string{"set RequireNonce too"}},
 		{"a short secret", middleware.DPoP{PublicURL: publicURL, RequireNonce: true, NonceSecrets: [][]byte{make([]byte, 32), make([]byte, 31)}}, []string{"NonceSecrets[1] has 31 bytes"}},

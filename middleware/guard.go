@@ -92,7 +92,7 @@ func New(v verifier.TokenVerifier, cfg Config) (*Guard, error) {
 }
 
 // isNil finds the nil pointer in an interface that is not nil.
-func isNil(v verifier.TokenVerifier) bool {
+func isNil(v any) bool {
 	switch r := reflect.ValueOf(v); r.Kind() {
 	case reflect.Invalid:
 		return true
