@@ -60,6 +60,13 @@ type DPoP struct {
 	NonceSecrets [][]byte
 }
 
+// Format prints no secret, whatever the verb.
+func (d DPoP) Format(f fmt.State, verb rune) {
+	type plain DPoP
+	d.NonceSecrets = make([][]byte, len(d.NonceSecrets))
+	fmt.Fprintf(f, fmt.FormatString(f, verb), plain(d))
+}
+
 // Bounds of a proof.
 const (
 	defaultMaxAge   = 60 * time.Second

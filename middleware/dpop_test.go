@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -1264,6 +1265,28 @@ func TestDPoPConfig(t *testing.T) {
 		dpop.Algorithms[0], dpop.NonceSecrets[0][0] = "RS256", 'b'
 		s.want(get("DPoP bound", s.proof(map[string]any{"nonce": denial.Header.Get("DPoP-Nonce")})), "", "")
 	})
+}
+
+// TestNonceSecretsAreNotPrinted: 9700-4.9.3-2 asks the same for tokens.
+func TestNonceSecretsAreNotPrinted(t *testing.T) {
+	t.Parallel()
+	dpop := middleware.DPoP{PublicURL: publicURL, RequireNonce: true, NonceSecrets: [][]byte{[]byte(strings.Repeat("secret", 6)), []byte(strings.Repeat("secret", 6))}}
+	var log strings.Builder
+	slog.New(slog.NewTextHandler(&log, nil)).Info("start", "dpop", &dpop, "again", dpop)
+	texts := []string{log.String()}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x", "%d", "%q"} {
+		texts = append(texts, fmt.Sprintf(verb, dpop), fmt.Sprintf(verb, &dpop))
+	}
+	for _, text := range texts {
+		for _, secret := range []string{"secret", "115 101 99", "736563", "0x73, 0x65"} {
+			if strings.Contains(text, secret) {
+				t.Errorf("printed: %s", text)
+			}
+		}
+	}
+	if !strings.Contains(texts[3], publicURL) || len(dpop.NonceSecrets[0]) != 36 {
+		t.Errorf("the rest is not printed: %s", texts[3])
+	}
 }
 
 type incomparable struct{ _ []int }
