@@ -189,7 +189,11 @@ func errorType(err error) string {
 }
 
 // Replay counts what a store of DPoP proofs is asked, for middleware.DPoP.Replay. Guards that share a store share what this returns.
+// It panics on nil: the store in memory, which a nil DPoP.Replay stands for, can't be counted.
 func (t *Telemetry) Replay(store middleware.ReplayStore) middleware.ReplayStore {
+	if store == nil {
+		panic("otelauth: Replay of a nil ReplayStore")
+	}
 	return &replayStore{store, t}
 }
 

@@ -306,3 +306,17 @@ func BenchmarkHooks(b *testing.B) {
 		})
 	}
 }
+
+func TestReplayOfNil(t *testing.T) {
+	t.Parallel()
+	defer func() {
+		if recover() == nil {
+			t.Error("it is taken, and panics with the first proof")
+		}
+	}()
+	telemetry, err := otelauth.New(otelauth.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	telemetry.Replay(nil)
+}
