@@ -43,7 +43,7 @@ func LogDecisions(l *slog.Logger) func(*http.Request, *verifier.Claims, *Denial)
 			return
 		}
 		route := r.Pattern
-		if route == "" {
+		if route == "" && r.URL != nil {
 			route = r.URL.Path
 		}
 		attrs := []slog.Attr{slog.String("method", r.Method), slog.String("route", route)}

@@ -78,6 +78,16 @@ func TestLogLevel(t *testing.T) {
 	middleware.LogDecisions(nil)
 }
 
+// TestLogWithoutAURL: Check decides about a request that was made by hand, too.
+func TestLogWithoutAURL(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	g := newGuard(t, verifiertest.Tokens(t, nil), middleware.Config{OnDecision: middleware.LogDecisions(slog.New(slog.NewTextHandler(&out, nil)))})
+	if _, denial := g.Check(&http.Request{Method: "GET", Header: http.Header{}}); denial == nil || !strings.Contains(out.String(), "reason=no_credentials") {
+		t.Errorf("%v, logged: %s", denial, &out)
+	}
+}
+
 func TestReason(t *testing.T) {
 	t.Parallel()
 	for want, err := range map[string]error{
