@@ -26,7 +26,7 @@ func (d *Denial) Reason() string {
 // LogDecisions makes a Config.OnDecision that logs every decision: what was granted with level Debug, what was refused with
 // Info, and with Error where the fault is not the client's. An entry has the method, the route (the pattern that matched, else
 // the path), the status, the reason, the error, and of a good token's claims the issuer, the client and the token's id: never the
-// token, nor any other part of the request.
+// token, a proof or the query. The error may quote a claim that is wrong, and of the request the URL's path and the peer's address.
 func LogDecisions(l *slog.Logger) func(*http.Request, *verifier.Claims, *Denial) {
 	if l == nil {
 		panic("middleware: LogDecisions of a nil *slog.Logger")
