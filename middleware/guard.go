@@ -104,7 +104,7 @@ func isNil(v any) bool {
 
 func isWebURL(s string) bool {
 	u, err := url.Parse(s)
-	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Hostname() != "" && u.Fragment == "" && isQuotable(s) && !strings.ContainsAny(s, " #")
+	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Hostname() != "" && u.User == nil && u.Fragment == "" && isQuotable(s) && !strings.ContainsAny(s, " #")
 }
 
 // isQuotable reports whether s can stand between quotes without an escape.

@@ -111,6 +111,7 @@ func TestNewRefuses(t *testing.T) {
 		{"resource metadata with a host and no scheme", good, middleware.Config{ResourceMetadata: "//api.example.com/metadata"}, []string{"ResourceMetadata"}},
 		{"resource metadata with a port and no host", good, middleware.Config{ResourceMetadata: "https://:8443/metadata"}, []string{"ResourceMetadata"}},
 		{"resource metadata without a host", good, middleware.Config{ResourceMetadata: "https:///metadata"}, []string{"ResourceMetadata"}},
+		{"resource metadata with a user", good, middleware.Config{ResourceMetadata: "https://user:secret@api.example.com/metadata"}, []string{"ResourceMetadata"}},
 		{"resource metadata that is no URL", good, middleware.Config{ResourceMetadata: "https://api.example.com:port"}, []string{"ResourceMetadata"}},
 		{"a quote in resource metadata", good, middleware.Config{ResourceMetadata: `https://api.example.com/"x`}, []string{"ResourceMetadata"}},
 		{"a line break in resource metadata", good, middleware.Config{ResourceMetadata: "https://api.example.com/\n"}, []string{"ResourceMetadata"}},

@@ -166,7 +166,7 @@ func (m *Metadata) check() (*url.URL, error) {
 // isPublicURL reports whether s is an https URL, or an http URL of this machine.
 func isPublicURL(s string) bool {
 	u, err := url.Parse(s)
-	if err != nil || !isWebURL(s) || u.User != nil || u.RawQuery != "" {
+	if err != nil || !isWebURL(s) || u.RawQuery != "" {
 		return false
 	}
 	ip, _ := netip.ParseAddr(u.Hostname())
