@@ -141,7 +141,7 @@ func (d *DPoP) check() error {
 	wrong(d.PublicURL == "" && len(d.TrustedProxies) == 0, "PublicURL or DPoP.TrustedProxies must tell where clients reach this server: the Host field is the client's to choose")
 	wrong(d.PublicURL != "" && len(d.TrustedProxies) > 0, "PublicURL and DPoP.TrustedProxies both tell where clients reach this server: set one")
 	for _, prefix := range d.TrustedProxies {
-		wrong(!prefix.IsValid() || prefix.Bits() == 0, "TrustedProxies %v must be a prefix of at least one bit: it would trust everybody, or nobody", prefix)
+		wrong(!isNetwork(prefix), "TrustedProxies %v must be a prefix of at least one bit: it would trust everybody, or nobody", prefix)
 	}
 	for _, alg := range d.Algorithms {
 		wrong(!slices.Contains(jose.Algorithms(), alg), "Algorithms: %q is not one of %s (RFC 9449 section 11.6)", alg, strings.Join(jose.Algorithms(), " "))

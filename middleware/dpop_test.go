@@ -1216,6 +1216,7 @@ func TestDPoPConfig(t *testing.T) {
 		{"both", middleware.DPoP{PublicURL: publicURL, TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}, []string{"set one"}},
 		{"everybody as a proxy", middleware.DPoP{TrustedProxies: anywhere}, []string{"TrustedProxies 0.0.0.0/0"}},
 		{"nobody as a proxy", middleware.DPoP{TrustedProxies: []netip.Prefix{{}}}, []string{"TrustedProxies invalid Prefix"}},
+		{"a network of IPv4 addresses in IPv6, which no peer is of", middleware.DPoP{TrustedProxies: []netip.Prefix{netip.MustParsePrefix("::ffff:10.0.0.0/104")}}, []string{"TrustedProxies ::ffff:10.0.0.0/104"}},
 		{"a public URL without a scheme", middleware.DPoP{PublicURL: "api.example.com"}, []string{`PublicURL "api.example.com" must be like https://api.example.com: it is not the https`}},
 		{"a public URL with a port and no host", middleware.DPoP{PublicURL: "https://:8443/v1"}, []string{"is not the https"}},
 		{"a public URL without a host", middleware.DPoP{PublicURL: "https:///v1"}, []string{"is not the https"}},

@@ -79,7 +79,7 @@ func CertFromProxy(field string, format CertFormat, trusted ...netip.Prefix) (fu
 		errs = append(errs, errors.New("middleware: CertFromProxy without a trusted proxy would take nobody's word: name the networks of the proxies"))
 	}
 	for _, prefix := range trusted {
-		if !prefix.IsValid() || prefix.Bits() == 0 {
+		if !isNetwork(prefix) {
 			errs = append(errs, fmt.Errorf("middleware: CertFromProxy: trusted %v must be a prefix of at least one bit: it would trust everybody, or nobody", prefix))
 		}
 	}

@@ -205,11 +205,11 @@ func TestCertFromProxy(t *testing.T) {
 
 func TestCertFromProxyMistakes(t *testing.T) {
 	t.Parallel()
-	_, err := middleware.CertFromProxy("Client Cert", 0, netip.Prefix{}, netip.MustParsePrefix("::/0"))
+	_, err := middleware.CertFromProxy("Client Cert", 0, netip.Prefix{}, netip.MustParsePrefix("::/0"), netip.MustParsePrefix("::ffff:10.0.0.0/104"))
 	if err == nil {
 		t.Fatal("taken")
 	}
-	for _, want := range []string{`"Client Cert" is no name`, "format 0", "invalid Prefix", "::/0"} {
+	for _, want := range []string{`"Client Cert" is no name`, "format 0", "invalid Prefix", "::/0", "::ffff:10.0.0.0/104"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("no %q in %v", want, err)
 		}

@@ -115,6 +115,11 @@ func hasDotSegments(escaped string) bool {
 	return false
 }
 
+// isNetwork reports whether some peers are in a network, and others not. An IPv4 address in IPv6 is compared as IPv4.
+func isNetwork(prefix netip.Prefix) bool {
+	return prefix.IsValid() && prefix.Bits() > 0 && !prefix.Addr().Is4In6()
+}
+
 // trusts reports whether a peer, by its address and port, is in one of the networks.
 func trusts(networks []netip.Prefix, remoteAddr string) bool {
 	peer, err := netip.ParseAddrPort(remoteAddr)
