@@ -28,14 +28,19 @@ type Denial struct {
 // ServeHTTP sends the answer.
 func (d *Denial) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	contentType, body := d.Body(r)
-	h := w.Header()
+	d.SetHeader(w.Header())
+	w.Header().Set("Content-Type", contentType)
+	w.WriteHeader(d.Status)
+	w.Write(body) // an error means that the client is gone
+}
+
+// SetHeader puts the fields of Header into an answer's, and takes out those that tell of a body which an outer layer meant to
+// send: for adapters that write the answer themselves.
+func (d *Denial) SetHeader(h http.Header) {
 	maps.Copy(h, d.Header)
 	for _, ofAnotherBody := range []string{"Content-Length", "Etag", "Last-Modified"} { // but Content-Encoding is an outer layer's
 		h.Del(ofAnotherBody)
 	}
-	h.Set("Content-Type", contentType)
-	w.WriteHeader(d.Status)
-	w.Write(body) // an error means that the client is gone
 }
 
 // Body is what ServeHTTP sends: that of Config.Body, else a JSON object with error and error_description.

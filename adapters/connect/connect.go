@@ -17,7 +17,6 @@ package connectauth
 
 import (
 	"errors"
-	"maps"
 	"net/http"
 
 	"connectrpc.com/connect"
@@ -101,9 +100,6 @@ func (m *Middleware) refuse(w http.ResponseWriter, r *http.Request, d *middlewar
 	if text == "" {
 		text = "an access token is required"
 	}
-	maps.Copy(w.Header(), d.Header)
-	for _, ofAnotherBody := range []string{"Content-Length", "Etag", "Last-Modified"} { // as Denial.ServeHTTP does
-		w.Header().Del(ofAnotherBody)
-	}
+	d.SetHeader(w.Header())
 	_ = m.errors.Write(w, r, connect.NewError(code, errors.New(text))) // an error means that the client is gone
 }

@@ -6,7 +6,6 @@ package echoauth
 
 import (
 	"encoding/json"
-	"maps"
 	"net/http"
 	"slices"
 
@@ -70,11 +69,7 @@ func refuse(c echo.Context, d *middleware.Denial) error {
 		d.ServeHTTP(c.Response(), c.Request())
 		return nil
 	}
-	h := c.Response().Header()
-	maps.Copy(h, d.Header)
-	for _, ofAnotherBody := range []string{"Content-Length", "Etag", "Last-Modified"} { // as Denial.ServeHTTP does
-		h.Del(ofAnotherBody)
-	}
-	h.Set("Content-Type", contentType)
+	d.SetHeader(c.Response().Header())
+	c.Response().Header().Set("Content-Type", contentType)
 	return echo.NewHTTPError(d.Status, json.RawMessage(body))
 }

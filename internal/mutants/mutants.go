@@ -1379,8 +1379,10 @@ var mutants = []mutant{
 		Old: `if !json.Valid(body) {`,
 		New: `if false {`},
 	{Name: "echo: headers of another body stay", File: "adapters/echo/echo.go",
-		Old: `h.Del(ofAnotherBody)`,
-		New: `_ = ofAnotherBody`},
+		Old: `d.SetHeader(c.Response().Header())`,
+		New: `for name, values := range d.Header {
+			c.Response().Header()[name] = values
+		}`},
 	{Name: "echo: the caller's requirements can be changed", File: "adapters/echo/echo.go",
 		Old: `requirements = slices.Clone(requirements)`,
 		New: `requirements = slices.Clip(requirements)`},
