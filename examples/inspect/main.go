@@ -43,7 +43,21 @@ func main() {
 func inspect(ctx context.Context, args []string, stdin io.Reader, stdout io.Writer, getenv func(string) string, cfg verifier.Config) (good bool, err error) {
 	flags := flag.NewFlagSet("inspect", flag.ContinueOnError)
 	flags.StringVar(&cfg.Issuer, "issuer", "", "the issuer `identifier`, exactly as its tokens' iss has it")
-	audience := flags.String("audience", "", "the `name` by which tokens address the API")
+	flags.Func("audience", "the `name` by which tokens address the API; may be repeated", func(name string) error {
+		cfg.Audience = append(cfg.Audience, name)
+		return nil
+	})
+	flags.Func("match", "a `claim=value` of this deployment, such as tid=...; may be repeated", func(s string) error {
+		claim, value, found := strings.Cut(s, "=")
+		if !found || claim == "" {
+			return errors.New("want claim=value")
+		}
+		if cfg.Match == nil {
+			cfg.Match = map[string][]string{}
+		}
+		cfg.Match[claim] = append(cfg.Match[claim], value)
+		return nil
+	})
 	profile := flags.String("profile", "", "`how` the server writes access tokens, such as Keycloak; by default as RFC 9068 says")
 	scope := flags.String("scope", "", `the `+"`policy`"+` of the route, such as "orders:read & orders:write | admin"`)
 	flags.StringVar(&cfg.MetadataURL, "metadata", "", "the `URL` of the server's metadata, if that isn't under the issuer")
@@ -52,7 +66,9 @@ func inspect(ctx context.Context, args []string, stdin io.Reader, stdout io.Writ
 	if err := flags.Parse(args); err != nil {
 		return false, err
 	}
-	cfg.Audience = []string{*audience}
+	if cfg.Issuer == "" || len(cfg.Audience) == 0 {
+		return false, errors.New("-issuer and -audience are missing: what the API is told, which the token is compared with")
+	}
 	if cfg.Profile, err = verifier.ProfileNamed(*profile); err != nil {
 		return false, err
 	}

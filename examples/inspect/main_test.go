@@ -135,6 +135,19 @@ func TestPastedTokens(t *testing.T) {
 	}
 }
 
+func TestSeveralAudiencesAndMatch(t *testing.T) {
+	t.Parallel()
+	issuer := verifiertest.NewIssuer(t)
+	for match, want := range map[string]bool{"tenant=acme": true, "tenant=evil": false} {
+		args := []string{"-issuer", issuer.URL(), "-audience", "https://old.example.com", "-audience", "https://api.example.com", "-match", match}
+		var out bytes.Buffer
+		token := issuer.Token("", map[string]any{"tenant": "acme"})
+		if good, err := inspect(t.Context(), args, strings.NewReader(token), &out, noEnvironment, verifier.Config{Client: issuer.Client()}); good != want || err != nil {
+			t.Errorf("%s: %v, %v, %s", match, good, err, &out)
+		}
+	}
+}
+
 func TestNothingToCheck(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -142,8 +155,9 @@ func TestNothingToCheck(t *testing.T) {
 		stdin, want string
 	}{
 		"no token":        {[]string{"-issuer", "https://as.example.com", "-audience", "a"}, " \n", "no token"},
-		"no issuer":       {[]string{"-audience", "a"}, "a", "Issuer"},
-		"no audience":     {[]string{"-issuer", "https://as.example.com"}, "a", "Audience"},
+		"no issuer":       {[]string{"-audience", "a"}, "a", "-issuer"},
+		"no audience":     {[]string{"-issuer", "https://as.example.com"}, "a", "-audience"},
+		"a bad match":     {[]string{"-issuer", "https://as.example.com", "-audience", "a", "-match", "tid"}, "a", "claim=value"},
 		"another profile": {[]string{"-issuer", "https://as.example.com", "-audience", "a", "-profile", "Keycloack"}, "a", "keycloak"},
 		"a bad policy":    {[]string{"-issuer", "https://as.example.com", "-audience", "a", "-scope", "& a"}, "a", "&"},
 	} {
