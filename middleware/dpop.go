@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -62,9 +63,18 @@ type DPoP struct {
 
 // Format prints no secret, whatever the verb.
 func (d DPoP) Format(f fmt.State, verb rune) {
-	type plain DPoP
+	fmt.Fprintf(f, fmt.FormatString(f, verb), d.withoutSecrets())
+}
+
+// MarshalJSON writes no secret: a log may be JSON.
+func (d DPoP) MarshalJSON() ([]byte, error) { return json.Marshal(d.withoutSecrets()) }
+
+// plainDPoP has no methods.
+type plainDPoP DPoP
+
+func (d DPoP) withoutSecrets() plainDPoP {
 	d.NonceSecrets = make([][]byte, len(d.NonceSecrets))
-	fmt.Fprintf(f, fmt.FormatString(f, verb), plain(d))
+	return plainDPoP(d)
 }
 
 // Bounds of a proof.

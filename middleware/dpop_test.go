@@ -1274,12 +1274,13 @@ func TestNonceSecretsAreNotPrinted(t *testing.T) {
 	dpop := middleware.DPoP{PublicURL: publicURL, RequireNonce: true, NonceSecrets: [][]byte{[]byte(strings.Repeat("secret", 6)), []byte(strings.Repeat("secret", 6))}}
 	var log strings.Builder
 	slog.New(slog.NewTextHandler(&log, nil)).Info("start", "dpop", &dpop, "again", dpop)
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("start", "dpop", &dpop, "again", dpop)
 	texts := []string{log.String()}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x", "%d", "%q"} {
 		texts = append(texts, fmt.Sprintf(verb, dpop), fmt.Sprintf(verb, &dpop))
 	}
 	for _, text := range texts {
-		for _, secret := range []string{"secret", "115 101 99", "736563", "0x73, 0x65"} {
+		for _, secret := range []string{"secret", "115 101 99", "736563", "0x73, 0x65", "c2VjcmV0"} {
 			if strings.Contains(text, secret) {
 				t.Errorf("printed: %s", text)
 			}

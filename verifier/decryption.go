@@ -35,6 +35,11 @@ func (d Decryption) Format(f fmt.State, _ rune) {
 	fmt.Fprintf(f, "{Keys:(%d bytes) Optional:%t}", len(d.Keys), d.Optional)
 }
 
+// MarshalJSON writes no key: a log may be JSON.
+func (d Decryption) MarshalJSON() ([]byte, error) {
+	return fmt.Appendf(nil, `{"Optional":%t}`, d.Optional), nil
+}
+
 // maxDecryptionKeys bounds what a token without a kid costs: the one in use, one to come, for each of two algorithms.
 const maxDecryptionKeys = 4
 

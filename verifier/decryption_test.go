@@ -12,6 +12,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -552,6 +553,11 @@ func TestDecryptionPrintsNoKey(t *testing.T) {
 					t.Errorf("%s of a %T shows a key: %.200s", format, value, shown)
 				}
 			}
+		}
+	}
+	for _, value := range []any{cfg.Decryption, &cfg.Decryption} { // a log may be JSON
+		if shown, err := json.Marshal(value); err != nil || string(shown) != `{"Optional":false}` {
+			t.Errorf("JSON of a %T: %.200s, %v", value, shown, err)
 		}
 	}
 }
