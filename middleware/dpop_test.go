@@ -468,6 +468,11 @@ func TestTargets(t *testing.T) {
 		{"9449-4.3-13 an escape that isn't needed, in the request", publicURL, "/%61-b%7E", "https://api.example.com/a-b~", true},
 		{"9449-4.3-13 escapes in small letters", publicURL, "/a%2fb", "https://api.example.com/a%2Fb", true},
 		{"9449-4.3-13 an escaped slash is none", publicURL, "/a%2Fb", "https://api.example.com/a/b", false},
+		{"9449-4.3-09 an escaped slash beside what should be escaped", publicURL, "/a%2Fb|", "https://api.example.com/a/b%7C", false},
+		{"9449-4.3-09 the same in the proof", publicURL, "/a/b%7C", "https://api.example.com/a%2Fb|", false},
+		{"9449-4.3-13 what should be escaped", publicURL, "/a%2fb%25|", "https://api.example.com/a%2Fb%25%7C", true},
+		{"9449-4.3-13 what should be escaped, in the proof", publicURL, "/a%2Fb%7C", "https://api.example.com/a%2Fb|", true},
+		{"9449-4.3-13 what should be escaped, in both, as browsers send it", publicURL, "/a|b", "https://api.example.com/a|b", true},
 		{"9449-4.3-13 an escaped percent sign", publicURL, "/a%2541", "https://api.example.com/aA", false},
 		{"9449-4.3-13 an escaped letter that is not ASCII", publicURL, "/caf%c3%a9", "https://api.example.com/caf%C3%A9", true},
 		{"9449-4.3-13 dot segments of the public URL", "https://api.example.com/a/../v1", "/orders", "https://api.example.com/v1/orders", true},
@@ -549,6 +554,17 @@ func TestPathWithoutASlash(t *testing.T) {
 		if got := s.check(s.guard, r); (got == "") != tt.ok {
 			t.Errorf("9449-4.3-09 %q behind %s with a proof for %s: %q, %v", tt.path, tt.public, tt.htu, got, s.err)
 		}
+	}
+}
+
+// TestRawPathOfAnotherPath: who changes a request's path may leave RawPath as it was.
+func TestRawPathOfAnotherPath(t *testing.T) {
+	t.Parallel()
+	s := newShop(t, middleware.DPoP{PublicURL: publicURL})
+	r := get("DPoP bound", s.proof(nil))
+	r.URL.RawPath = "/v1%2Forders|"
+	if got := s.check(s.guard, r); got != "" {
+		t.Errorf("%q, %v", got, s.err)
 	}
 }
 

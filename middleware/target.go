@@ -31,7 +31,20 @@ func parseTarget(s string) (target, error) {
 	if port == "" || u.Hostname() == "" || u.User != nil {
 		return target{}, errTarget
 	}
-	return target{u.Scheme + "://" + host, normalPath(u.EscapedPath())}, nil
+	return target{u.Scheme + "://" + host, normalPath(escapedPath(u))}, nil
+}
+
+// escapedPath is the path as it was sent, with what should have been escaped. Where there is such a character, url.URL's undoes the
+// escape of a slash, which routers that go by RawPath don't.
+func escapedPath(u *url.URL) string {
+	escaped := u.EscapedPath()
+	if u.RawPath == "" || u.RawPath == escaped {
+		return escaped
+	}
+	if path, err := url.PathUnescape(u.RawPath); err != nil || path != u.Path { // of another path
+		return escaped
+	}
+	return strings.ReplaceAll((&url.URL{Path: u.RawPath}).EscapedPath(), "%25", "%")
 }
 
 // parseBase reads a URL of which the path of a request is the continuation.
@@ -96,7 +109,7 @@ func (p *proofs) targetOf(r *http.Request) (target, error) {
 			return target{}, err
 		}
 	}
-	path := r.URL.EscapedPath()
+	path := escapedPath(r.URL)
 	if hasDotSegments(path) { // RFC 3986 section 6.2.2.3 is for htu, and clients remove them before they send a request
 		return target{}, errors.New("the request's path has dot segments: a router may take it for another path than the one that they lead to")
 	}
