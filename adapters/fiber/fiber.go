@@ -11,6 +11,7 @@ package fiberauth
 
 import (
 	"bytes"
+	"cmp"
 	"net/http"
 	"net/url"
 	"slices"
@@ -75,10 +76,11 @@ func request(c fiber.Ctx) *http.Request {
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, RemoteAddr: c.RequestCtx().RemoteAddr().String(), TLS: c.RequestCtx().TLSConnectionState(),
 	}
 	r.RequestURI = string(c.Request().Header.RequestURI())
-	target, _, _ := strings.Cut(r.RequestURI, "#") // no request target has a fragment (RFC 9112 section 3.2), and Fiber's path ends where one begins
+	target, _, _ := strings.Cut(r.RequestURI, "#")     // no request target has a fragment (RFC 9112 section 3.2), and Fiber's path ends where one begins
+	routed := string(c.Request().URI().PathOriginal()) // what Fiber's router sees: all of x:/orders
 	var err error
-	if r.URL, err = url.ParseRequestURI(target); err != nil {
-		r.URL = &url.URL{Path: string(c.Request().URI().PathOriginal())} // what Fiber's router sees
+	if r.URL, err = url.ParseRequestURI(target); err != nil || cmp.Or(r.URL.RawPath, r.URL.EscapedPath()) != routed {
+		r.URL = &url.URL{Path: routed, RawQuery: string(c.Request().URI().QueryString())}
 	}
 	sent := headerSection(c.Request().Header.RawHeaders())
 	for name, value := range c.Request().Header.All() {

@@ -110,6 +110,42 @@ func TestProofIsForThePathThatFiberSees(t *testing.T) {
 	}
 }
 
+// TestTargetsThatAreNoPaths: all of such a target is a path to Fiber, which a route of /* takes.
+func TestTargetsThatAreNoPaths(t *testing.T) {
+	t.Parallel()
+	issuer, key := verifiertest.NewIssuer(t), verifiertest.NewProofKey()
+	var query string
+	guard, err := middleware.New(issuer.Verifier(), middleware.Config{
+		DPoP:       &middleware.DPoP{PublicURL: "https://api.example.com"},
+		OnDecision: func(r *http.Request, _ *verifier.Claims, _ *middleware.Denial) { query = r.URL.RawQuery },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	app := fiber.New()
+	app.Get("/*", fiberauth.Require(guard), func(c fiber.Ctx) error { return c.SendString(c.Path()) })
+	token := issuer.Token("", key.Binding())
+	for _, tt := range []struct {
+		target, path string
+		want         int
+	}{
+		{"x:/orders?page=2", "/orders", 401}, {"http:/orders?page=2", "/orders", 401}, {"x:orders?page=2", "/", 401}, {"x:orders?page=2", "/x:orders", 200},
+		{"http://api.example.com/orders?page=2", "/orders", 200}, {"http://api.example.com?page=2", "/", 200}, {"/caf\u00e9|%2Fa?page=2", "/caf%C3%A9%7C%2Fa", 200},
+	} {
+		r, _ := http.NewRequest(http.MethodGet, "https://api.example.com/", nil)
+		r.RequestURI = tt.target
+		r.Header.Set("Authorization", "DPoP "+token)
+		r.Header.Set("DPoP", key.Proof(http.MethodGet, "https://api.example.com"+tt.path, token, ""))
+		response, err := app.Test(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if response.Body.Close(); response.StatusCode != tt.want || query != "page=2" {
+			t.Errorf("9449-4.3-09 %s with a proof for %s: %d, want %d, query %q", tt.target, tt.path, response.StatusCode, tt.want, query)
+		}
+	}
+}
+
 // TestTrailersAreNotFields: a proxy that deletes a client's fields from the header may let those of its trailer pass.
 func TestTrailersAreNotFields(t *testing.T) {
 	t.Parallel()
