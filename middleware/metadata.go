@@ -145,6 +145,8 @@ func (m *Metadata) check() (*url.URL, error) {
 	resource, err := url.Parse(m.Resource)
 	if err != nil || !isPublicURL(m.Resource) || strings.ContainsAny(m.Resource, "?{}%") {
 		wrong(true, "Resource %q must be an https URL, or http on loopback, without query, fragment and escapes (RFC 9728 section 1.2)", m.Resource)
+	} else {
+		wrong(strings.Contains(resource.Path, "//") || hasDotSegments(resource.Path), "Resource %q has a path that net/http's mux never serves: without dot segments and empty ones", m.Resource)
 	}
 	for _, server := range m.AuthorizationServers {
 		wrong(!isPublicURL(server), "AuthorizationServers: %q must be an issuer identifier: an https URL, or http on loopback (RFC 8414 section 2)", server)

@@ -167,7 +167,7 @@ func TestMetadataMistakes(t *testing.T) {
 			t.Errorf("no %s in %v", want, err)
 		}
 	}
-	for _, resource := range []string{"", "api.example.com", "https://", "https://api.example.com/#f", "https://api.example.com/?q", "https://u@api.example.com", "https://api.example.com/{id}", "https://api.example.com/%41", "http://10.0.0.1/"} {
+	for _, resource := range []string{"", "api.example.com", "https://", "https://api.example.com/#f", "https://api.example.com/?q", "https://u@api.example.com", "https://api.example.com/{id}", "https://api.example.com/%41", "http://10.0.0.1/", "https://api.example.com//a", "https://api.example.com/a/../b", "https://api.example.com/a/.", "https://api.example.com/a//"} {
 		if _, err := middleware.New(nobody, middleware.Config{Metadata: &middleware.Metadata{Resource: resource}}); err == nil {
 			t.Errorf("9728-1.2-1: %q is taken for a resource", resource)
 		}
