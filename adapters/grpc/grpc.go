@@ -6,6 +6,10 @@
 //		Open:    []string{"/grpc.health.v1.Health/"},
 //	})
 //	s := grpc.NewServer(grpc.ChainUnaryInterceptor(i.Unary), grpc.ChainStreamInterceptor(i.Stream))
+//	pb.RegisterOrdersServer(s, orders{})
+//	err = i.Check(s.GetServiceInfo())
+//
+// Both interceptors are needed: without Stream each streaming method is open, that of the reflection service too.
 //
 // To the guard a call is a POST to its method's full name, with its metadata as header fields and the TLS state of its peer. A
 // handler finds the token's claims with verifier.FromContext. A refusal has the code Unauthenticated where the token is missing or
@@ -67,6 +71,20 @@ func New(g *middleware.Guard, cfg Config) (*Interceptor, error) {
 		return nil, err
 	}
 	return &Interceptor{g, routes}, nil
+}
+
+// Check reports, in one errors.Join, each name in Methods and Open that none of a server's services has: what is misspelled asks
+// for Default. It is for the server's GetServiceInfo, when all services are registered. Methods that only a
+// grpc.UnknownServiceHandler knows are among what it reports.
+func (i *Interceptor) Check(services map[string]grpc.ServiceInfo) error {
+	var methods []string
+	for service, info := range services {
+		methods = append(methods, "/"+service+"/")
+		for _, method := range info.Methods {
+			methods = append(methods, "/"+service+"/"+method.Name)
+		}
+	}
+	return i.routes.Unknown("grpcauth", methods)
 }
 
 // Unary is a grpc.UnaryServerInterceptor.

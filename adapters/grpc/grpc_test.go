@@ -272,6 +272,27 @@ func TestMethodsAskForTheirOwn(t *testing.T) {
 	}
 }
 
+// TestCheck: a name that is misspelled falls to Default, which may ask for less.
+func TestCheck(t *testing.T) {
+	t.Parallel()
+	server := grpc.NewServer()
+	server.RegisterService(&service, &orders{})
+	healthpb.RegisterHealthServer(server, health.NewServer())
+	guard := newGuard(t, verifiertest.NewIssuer(t).Verifier(), middleware.Config{})
+	for name, wrong := range map[string]bool{"/shop.Orders/List": false, "/shop.Orders/Watch": false, "/shop.Orders/": false, "/shop.Orders/list": true, "/shop.Order/": true, "/shop.Orders/Delete": true} {
+		i, err := grpcauth.New(guard, grpcauth.Config{Methods: map[string][]middleware.Requirement{name: nil}, Open: []string{"/grpc.health.v1.Health/"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := i.Check(server.GetServiceInfo()); (err != nil) != wrong || wrong && !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := i.Check(nil); err == nil || !strings.Contains(err.Error(), "/grpc.health.v1.Health/") {
+			t.Errorf("no services: %v", err)
+		}
+	}
+}
+
 // TestUnknownMethodsAreNoPatterns: a name that the client made up would be one more series of a metric.
 func TestUnknownMethodsAreNoPatterns(t *testing.T) {
 	t.Parallel()

@@ -41,6 +41,22 @@ func (r Routes) Compile(name, methods string) (Routes, error) {
 	return c, errors.Join(errs...)
 }
 
+// Unknown reports each pattern that no procedure is of, under the adapter's name.
+func (r Routes) Unknown(name string, procedures []string) error {
+	known := map[string]bool{}
+	for _, procedure := range procedures {
+		known[procedure] = true
+		known[procedure[:strings.LastIndexByte(procedure, '/')+1]] = true
+	}
+	var errs []error
+	for _, pattern := range slices.Concat(slices.Sorted(maps.Keys(r.Methods)), r.Open) {
+		if !known[pattern] {
+			errs = append(errs, fmt.Errorf("%s: the server has no %q: is it misspelled?", name, pattern))
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // Find returns what a procedure asks for; open is true if it asks for nothing at all. A method's own pattern goes before its service's.
 func (r Routes) Find(procedure string) (requirements []middleware.Requirement, open bool) {
 	service := procedure[:strings.LastIndexByte(procedure, '/')+1]

@@ -50,6 +50,29 @@ func TestMistakes(t *testing.T) {
 	}
 }
 
+func TestUnknown(t *testing.T) {
+	t.Parallel()
+	r, err := rpc.Routes{
+		Methods: map[string][]middleware.Requirement{"/shop.Orders/List": nil, "/shop.Orders/": nil, "/shop.Orders/Lits": nil, "/shop.Order/": nil},
+		Open:    []string{"/shop.Health/", "/shop.Heath/", "/shop.Health/Chekc"},
+	}.Compile("test", "Methods")
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = r.Unknown("test", []string{"/shop.Orders/List", "/shop.Health/Check"})
+	if err == nil || strings.Count(err.Error(), "\n") != 3 {
+		t.Fatalf("%v", err)
+	}
+	for _, want := range []string{`"/shop.Orders/Lits"`, `"/shop.Order/"`, `"/shop.Heath/"`, `"/shop.Health/Chekc"`} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%v does not name %s", err, want)
+		}
+	}
+	if err := r.Unknown("test", []string{"/shop.Orders/List", "/shop.Orders/Lits", "/shop.Order/x", "/shop.Heath/x", "/shop.Health/Chekc"}); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestTheCallersMapCanChange(t *testing.T) {
 	t.Parallel()
 	open, methods := []string{"/a.B/C"}, map[string][]middleware.Requirement{"/a.B/D": {middleware.Scope("a")}}
