@@ -18,6 +18,7 @@ package connectauth
 import (
 	"errors"
 	"net/http"
+	"strings"
 
 	"connectrpc.com/connect"
 
@@ -30,7 +31,7 @@ import (
 type Config struct {
 	// Default is asked for by the procedures that are not named. Nil: any good token, as [middleware.Guard.Require].
 	Default []middleware.Requirement
-	// Procedures ask for all of their requirements.
+	// Procedures ask for all of their requirements. A name that is misspelled has no effect: take the constants of the generated code.
 	Procedures map[string][]middleware.Requirement
 	// Open procedures ask for nothing: a token is not looked at.
 	Open []string
@@ -57,12 +58,16 @@ func New(g *middleware.Guard, cfg Config) (*Middleware, error) {
 }
 
 // Wrap puts the guard before a Connect handler. The request's path is the procedure: under a prefix, Wrap stands within
-// [http.StripPrefix].
+// [http.StripPrefix]. Where there are Procedures, any other path is answered with 404: it would ask for Default.
 func (m *Middleware) Wrap(next http.Handler) http.Handler {
 	if next == nil {
 		panic("connectauth: a nil http.Handler")
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if len(m.routes.Methods) > 0 && strings.Count(r.URL.Path, "/") != 2 {
+			http.NotFound(w, r)
+			return
+		}
 		requirements, open := m.routes.Find(r.URL.Path)
 		if open {
 			next.ServeHTTP(w, r)

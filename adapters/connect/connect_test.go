@@ -202,6 +202,39 @@ func TestNew(t *testing.T) {
 	}
 }
 
+// TestOutsideOfStripPrefix: with the prefix before it a procedure would ask for Default.
+func TestOutsideOfStripPrefix(t *testing.T) {
+	t.Parallel()
+	issuer := verifiertest.NewIssuer(t)
+	guard := newGuard(t, issuer.Verifier())
+	strip := func(h http.Handler) http.Handler { return http.StripPrefix("/api", h) }
+	for _, tt := range []struct {
+		name   string
+		cfg    connectauth.Config
+		within bool
+		want   int
+	}{
+		{"outside, with a procedure of its own", connectauth.Config{Procedures: map[string][]middleware.Requirement{list: {middleware.Scope("orders:read")}}}, false, 404},
+		{"within", connectauth.Config{Procedures: map[string][]middleware.Requirement{list: {middleware.Scope("orders:read")}}}, true, 403},
+		{"outside, where all ask for the same", connectauth.Config{Default: []middleware.Requirement{middleware.Scope("orders:read")}}, false, 403},
+	} {
+		m, err := connectauth.New(guard, tt.cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		reached := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
+		h := m.Wrap(strip(reached))
+		if tt.within {
+			h = strip(m.Wrap(reached))
+		}
+		r, w := httptest.NewRequest(http.MethodPost, "/api"+list, nil), httptest.NewRecorder()
+		r.Header.Set("Authorization", "Bearer "+issuer.Token("orders:list"))
+		if h.ServeHTTP(w, r); w.Code != tt.want {
+			t.Errorf("%s: %d, want %d", tt.name, w.Code, tt.want)
+		}
+	}
+}
+
 // TestRefusalIsNoOtherBody: what an outer layer said of the body that it expected is not true of a refusal's.
 func TestRefusalIsNoOtherBody(t *testing.T) {
 	t.Parallel()
