@@ -55,8 +55,10 @@ const (
 	// CertPEM is PEM in a URL's escapes: nginx's $ssl_client_escaped_cert, and X-Amzn-Mtls-Clientcert-Leaf, or X-Amzn-Mtls-Clientcert,
 	// of AWS's Application Load Balancer. Of a chain it is the first one.
 	CertPEM
-	// CertXFCC is Envoy's X-Forwarded-Client-Cert, in which the proxy must be told to put the certificate itself
-	// (set_current_client_cert_details: {cert: true}). Of several elements it is the last one, which the proxy before this server added.
+	// CertXFCC is Envoy's X-Forwarded-Client-Cert, in which the proxy must be told to put the certificate itself, and nothing that it
+	// writes without quotes (set_current_client_cert_details: {cert: true}, without uri and dns): such a name in a certificate can hold
+	// another element. forward_client_cert_details is SANITIZE_SET, or APPEND_FORWARD behind other proxies; with FORWARD_ONLY and
+	// ALWAYS_FORWARD_ONLY the client writes the field. Of several elements it is the last one, which the proxy before this server added.
 	CertXFCC
 )
 
