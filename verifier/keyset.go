@@ -2,6 +2,7 @@ package verifier
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -317,31 +318,37 @@ func (k *keyset) attempt(ctx context.Context, f *flight, number int) {
 	ctx, cancel := context.WithTimeout(ctx, k.policy.Timeout)
 	defer cancel()
 	started := k.now()
-	set, notModified, err := k.load(ctx, started)
-	k.slots.give()
-	now := k.now()
-	event := FetchEvent{URL: k.source.jwksURL, Duration: now.Sub(started), NotModified: notModified, Err: err}
+	set, notModified, err := (*keySet)(nil), false, errEnded
+	defer func() {
+		k.slots.give()
+		now := k.now()
+		event := FetchEvent{URL: k.source.jwksURL, Duration: now.Sub(started), NotModified: notModified, Err: err}
 
-	k.mu.Lock()
-	k.flight, k.err, f.err = nil, err, err
-	if err != nil {
-		k.failures++
-		k.retryAt = now.Add(k.pause(err))
-	} else {
-		k.failures, k.retryAt = 0, time.Time{}
-		set.number, set.fetchedAt = number, started
-		k.served.Store(set)
-	}
-	k.mu.Unlock()
-	close(f.done)
-
-	if k.hook != nil {
-		if served := k.served.Load(); served != nil {
-			event.Keys, event.Skipped = len(served.keys), len(served.skipped)
+		k.mu.Lock()
+		k.flight, k.err, f.err = nil, err, err
+		if err != nil {
+			k.failures++
+			k.retryAt = now.Add(k.pause(err))
+		} else {
+			k.failures, k.retryAt = 0, time.Time{}
+			set.number, set.fetchedAt = number, started
+			k.served.Store(set)
 		}
-		k.hook(ctx, event)
-	}
+		k.mu.Unlock()
+		close(f.done)
+
+		if k.hook != nil {
+			if served := k.served.Load(); served != nil {
+				event.Keys, event.Skipped = len(served.keys), len(served.skipped)
+			}
+			k.hook(ctx, event)
+		}
+	}()
+	set, notModified, err = k.load(ctx, started)
 }
+
+// errEnded stands while an attempt is under way: a caller's transport may call runtime.Goexit, as testing's FailNow does.
+var errEnded = errors.New("fetching keys ended its goroutine")
 
 // load turns a panic of a caller's transport into a failed attempt: it would end the process from here.
 func (k *keyset) load(ctx context.Context, now time.Time) (set *keySet, notModified bool, err error) {

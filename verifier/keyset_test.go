@@ -289,6 +289,7 @@ var failures = map[string]func(context.Context) (*http.Response, error){
 	},
 	"half":   func(context.Context) (*http.Response, error) { return answer(200, nil, `{"keys":[{"kty":"OKP",`), nil },
 	"panics": func(context.Context) (*http.Response, error) { panic("a transport's bug") },
+	"ends":   func(context.Context) (*http.Response, error) { runtime.Goexit(); return nil, nil },
 	"429": func(context.Context) (*http.Response, error) {
 		return answer(429, http.Header{"Retry-After": {"2"}}, ""), nil
 	},

@@ -109,27 +109,33 @@ func (i *Introspector) call(ctx context.Context, f *flight, h lru.Hash, token st
 	defer cancel()
 	event := CallEvent{Issuer: i.issuer}
 	started := i.now()
-	v, err := i.introspect(ctx, h, token, started, &event)
-	now := i.now()
-	event.Duration = now.Sub(started)
-	if err != nil {
-		event.Err = err
-	} else {
-		v.asked = started
-		event.Active = v.claims != nil
-		i.memory.add(h, v)
-	}
+	v, err := (*verdict)(nil), errEnded
+	defer func() {
+		now := i.now()
+		event.Duration = now.Sub(started)
+		if err != nil {
+			event.Err = err
+		} else {
+			v.asked = started
+			event.Active = v.claims != nil
+			i.memory.add(h, v)
+		}
 
-	i.calls.mu.Lock()
-	delete(i.calls.flights, h)
-	f.verdict, f.err = v, i.calls.settle(now, err)
-	i.calls.mu.Unlock()
-	close(f.done)
+		i.calls.mu.Lock()
+		delete(i.calls.flights, h)
+		f.verdict, f.err = v, i.calls.settle(now, err)
+		i.calls.mu.Unlock()
+		close(f.done)
 
-	if i.called != nil {
-		i.called(ctx, event)
-	}
+		if i.called != nil {
+			i.called(ctx, event)
+		}
+	}()
+	v, err = i.introspect(ctx, h, token, started, &event)
 }
+
+// errEnded stands while a call is under way: a caller's function or transport may call runtime.Goexit, as testing's FailNow does.
+var errEnded = errors.New("asking the introspection endpoint ended its goroutine")
 
 // settle learns from a call and makes its failure into what the caller gets: always an [verifier.UnavailableError], for
 // whatever happened the token may be good. c.mu is held.

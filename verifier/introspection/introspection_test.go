@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -529,6 +530,24 @@ func TestIntrospectionPanics(t *testing.T) {
 	})
 	if _, err := i.Verify(t.Context(), opaque); !errors.Is(err, verifier.ErrUnavailable) || !strings.Contains(err.Error(), "oops") {
 		t.Error(err)
+	}
+}
+
+func TestIntrospectionThatEndsItsGoroutine(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	i := s.introspector(t, func(c *introspection.Config) {
+		c.Tokens.Client = &http.Client{Transport: roundTripper(func(*http.Request) (*http.Response, error) { runtime.Goexit(); return nil, nil })}
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	for range 2 {
+		if _, err := i.Verify(ctx, opaque); !errors.Is(err, verifier.ErrUnavailable) || !strings.Contains(err.Error(), "ended its goroutine") {
+			t.Error(err)
+		}
+	}
+	if h := i.Health(); h.InFlight != 0 || h.Err == nil {
+		t.Errorf("%+v", h)
 	}
 }
 
