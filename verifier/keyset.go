@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -22,6 +23,7 @@ const (
 	lastRetry     = 30 * time.Second // the longest pause of our own
 	maxRetryAfter = time.Minute      // the longest pause that the issuer's server can ask for
 	retryJitter   = 0.2              // of a pause, downwards
+	lateAfter     = time.Second      // beyond the deadline of an attempt, after which nobody waits for it: its transport does not heed it
 	budgetSize    = 3                // refetches that tokens can cause in a row
 	budgetEvery   = 5 * time.Second  // one more
 	clockTurned   = 2 * time.Minute  // a time further off than any pause, and than any request waits, means that the clock was set back
@@ -174,7 +176,8 @@ type keyset struct {
 // flight is one attempt to fetch the keys, shared by all who wait for it.
 type flight struct {
 	done chan struct{}
-	err  error // once done is closed
+	err  error         // once done is closed
+	late chan struct{} // closed where it goes on beyond its deadline: nobody waits any longer
 }
 
 // current returns the keys to use at this moment, waiting for them only if it must.
@@ -302,7 +305,7 @@ func (k *keyset) launch(ctx context.Context, now time.Time) *flight {
 		if !k.slots.take(k.proven.Load()) {
 			return nil
 		}
-		k.flight = &flight{done: make(chan struct{})}
+		k.flight = &flight{done: make(chan struct{}), late: make(chan struct{})}
 		go k.attempt(context.WithoutCancel(ctx), k.flight, int(k.starts.Add(1)))
 	}
 	return k.flight
@@ -317,9 +320,11 @@ func (k *keyset) pausing(now time.Time) bool {
 func (k *keyset) attempt(ctx context.Context, f *flight, number int) {
 	ctx, cancel := context.WithTimeout(ctx, k.policy.Timeout)
 	defer cancel()
+	late := time.AfterFunc(min(k.policy.Timeout, math.MaxInt64-lateAfter)+lateAfter, func() { close(f.late) })
 	started := k.now()
 	set, notModified, err := (*keySet)(nil), false, errEnded
 	defer func() {
+		late.Stop()
 		k.slots.give()
 		now := k.now()
 		event := FetchEvent{URL: k.source.jwksURL, Duration: now.Sub(started), NotModified: notModified, Err: err}
@@ -346,6 +351,8 @@ func (k *keyset) attempt(ctx context.Context, f *flight, number int) {
 	}()
 	set, notModified, err = k.load(ctx, started)
 }
+
+var errLate = errors.New("fetching keys goes on beyond its deadline: does the transport of Config.Client heed the request's context?")
 
 // errEnded stands while an attempt is under way: a caller's transport may call runtime.Goexit, as testing's FailNow does.
 var errEnded = errors.New("fetching keys ended its goroutine")
@@ -384,12 +391,14 @@ func (k *keyset) pause(err error) time.Duration {
 	return max(d, min(fetch.RetryAfter(err), maxRetryAfter))
 }
 
-// await waits for an attempt as long as the caller does.
+// await waits for an attempt as long as the caller does, and not long beyond its deadline.
 func (k *keyset) await(ctx context.Context, f *flight) error {
 	select {
 	case <-f.done:
 	case <-ctx.Done():
 		return &UnavailableError{Err: fmt.Errorf("waiting for the issuer's keys: %w", ctx.Err())}
+	case <-f.late:
+		return k.unavailable(k.now(), errLate)
 	}
 	if f.err != nil {
 		return k.unavailable(k.now(), f.err)
@@ -404,6 +413,7 @@ func (f *flight) waitFor(ctx context.Context, d time.Duration) {
 	case <-f.done:
 	case <-timer.C:
 	case <-ctx.Done():
+	case <-f.late:
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"runtime"
 	"slices"
@@ -340,6 +341,49 @@ func TestHangIsWaitedForOnlyOnce(t *testing.T) {
 		b.load(v, 600, time.Minute, repeated(key))
 		if a.slowest != time.Second || b.ok != 600 || b.slowest > 0 {
 			t.Errorf("until the first failure %v, want 1s; after it %v, want none", a.slowest, b.slowest)
+		}
+	})
+}
+
+// A transport that does not heed its context can't be ended: its place is lost, but nobody waits for it.
+func TestTransportThatDoesNotHeedItsDeadline(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		key := newKey("a", "1")
+		s := newStub(key)
+		open := make(chan struct{})
+		deaf := func(context.Context) (*http.Response, error) { <-open; return nil, io.ErrUnexpectedEOF }
+		s.fail(deaf)
+		v := s.verifier(t)
+		for _, want := range []time.Duration{6 * time.Second, 0} {
+			a := &tally{}
+			a.load(v, 1, time.Millisecond, repeated(key))
+			if a.unavailable != 1 || a.slowest != want {
+				t.Errorf("after %v, want %v: %+v", a.slowest, want, a)
+			}
+		}
+		close(open)
+		s.fail(nil)
+		time.Sleep(2 * time.Second)
+		if err := v.Warm(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		// Old keys serve at once, too.
+		time.Sleep(12 * time.Minute)
+		open = make(chan struct{})
+		s.fail(deaf)
+		for _, want := range []time.Duration{time.Second, 0} {
+			a := &tally{}
+			a.load(v, 1, 10*time.Second, repeated(key))
+			if a.ok != 1 || a.slowest != want {
+				t.Errorf("after %v, want %v: %+v", a.slowest, want, a)
+			}
+		}
+		close(open)
+		time.Sleep(time.Second)
+
+		unbounded := newStub(key).verifier(t, func(c *verifier.Config) { c.Refresh.Timeout = math.MaxInt64 })
+		if err := unbounded.Warm(t.Context()); err != nil {
+			t.Error("the longest timeout:", err)
 		}
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -15,6 +16,7 @@ import (
 // The traffic with the endpoint.
 const (
 	defaultTimeout  = 5 * time.Second
+	lateAfter       = time.Second      // beyond the deadline of a call, after which nobody waits for it: its transport does not heed it
 	maxCalls        = 64               // in flight; what a small authorization server bears from one of many instances
 	patience        = 3                // calls in a row that got nowhere, after which none is made for a while: one broken connection is no outage
 	firstPause      = time.Second      // doubled by each further failure
@@ -38,8 +40,9 @@ type calls struct {
 // flight is one call, shared by all who wait for it.
 type flight struct {
 	done    chan struct{}
-	verdict *verdict // once done is closed
-	err     error    // then: why there is none
+	verdict *verdict      // once done is closed
+	err     error         // then: why there is none
+	late    chan struct{} // closed where it goes on beyond its deadline: nobody waits any longer
 }
 
 // failure is why a call brought no verdict.
@@ -54,7 +57,9 @@ func (f *failure) Unwrap() error { return f.err }
 
 var errBusy = fmt.Errorf("%d calls to the introspection endpoint are under way", maxCalls)
 
-// ask joins the call about this token, or starts one, and waits as long as the caller does.
+var errLate = errors.New("asking the introspection endpoint goes on beyond its deadline: does the transport of Tokens.Client heed the request's context?")
+
+// ask joins the call about this token, or starts one, and waits as long as the caller does, and not long beyond the call's deadline.
 func (i *Introspector) ask(ctx context.Context, h lru.Hash, token string, now time.Time) (v *verdict, remembered bool, err error) {
 	f, v, err := i.join(ctx, h, token, now)
 	if f == nil {
@@ -65,6 +70,8 @@ func (i *Introspector) ask(ctx context.Context, h lru.Hash, token string, now ti
 		return f.verdict, false, f.err
 	case <-ctx.Done():
 		return nil, false, &verifier.UnavailableError{Err: fmt.Errorf("waiting for the introspection endpoint: %w", ctx.Err())}
+	case <-f.late:
+		return nil, false, &verifier.UnavailableError{RetryAfter: firstPause, Err: errLate}
 	}
 }
 
@@ -85,7 +92,7 @@ func (i *Introspector) join(ctx context.Context, h lru.Hash, token string, now t
 	if len(c.flights) >= maxCalls {
 		return nil, nil, &verifier.UnavailableError{RetryAfter: firstPause, Err: errBusy}
 	}
-	f := &flight{done: make(chan struct{})}
+	f := &flight{done: make(chan struct{}), late: make(chan struct{})}
 	c.flights[h] = f
 	go i.call(context.WithoutCancel(ctx), f, h, token) // who started it ends it for nobody by hanging up
 	return f, nil, nil
@@ -107,10 +114,12 @@ func left(until, now time.Time) time.Duration {
 func (i *Introspector) call(ctx context.Context, f *flight, h lru.Hash, token string) {
 	ctx, cancel := context.WithTimeout(ctx, i.timeout)
 	defer cancel()
+	late := time.AfterFunc(min(i.timeout, math.MaxInt64-lateAfter)+lateAfter, func() { close(f.late) })
 	event := CallEvent{Issuer: i.issuer}
 	started := i.now()
 	v, err := (*verdict)(nil), errEnded
 	defer func() {
+		late.Stop()
 		now := i.now()
 		event.Duration = now.Sub(started)
 		if err != nil {

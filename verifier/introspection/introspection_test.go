@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
@@ -548,6 +549,28 @@ func TestIntrospectionThatEndsItsGoroutine(t *testing.T) {
 	}
 	if h := i.Health(); h.InFlight != 0 || h.Err == nil {
 		t.Errorf("%+v", h)
+	}
+}
+
+func TestIntrospectionThatDoesNotHeedItsDeadline(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	open := make(chan struct{})
+	defer close(open)
+	i := s.introspector(t, func(c *introspection.Config) {
+		c.Timeout = time.Millisecond
+		c.Tokens.Client = &http.Client{Transport: roundTripper(func(*http.Request) (*http.Response, error) { <-open; return response(500, ""), nil })}
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	for range 2 {
+		if _, err := i.Verify(ctx, opaque); !errors.Is(err, verifier.ErrUnavailable) || !strings.Contains(err.Error(), "beyond its deadline") {
+			t.Error(err)
+		}
+	}
+	unbounded := s.introspector(t, func(c *introspection.Config) { c.Timeout = math.MaxInt64 })
+	if _, err := unbounded.Verify(ctx, opaque); err != nil {
+		t.Error("the longest timeout:", err)
 	}
 }
 
