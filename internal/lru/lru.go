@@ -22,7 +22,7 @@ type Cache[V any] struct {
 // so each has room for five standard deviations more than its share: up to a fifth more than n in all for n above 10,000.
 func New[V any](n int) *Cache[V] {
 	c := &Cache[V]{}
-	share := (n + shards - 1) / shards
+	share := (n-1)/shards + 1
 	for i := range c.shards {
 		// The error is only for a size below one.
 		c.shards[i], _ = lru.New[Hash, V](share + int(5*math.Sqrt(float64(share))+1))

@@ -3,6 +3,7 @@ package lru_test
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"math"
 	"sync"
 	"testing"
 
@@ -51,6 +52,15 @@ func TestItIsBounded(t *testing.T) {
 		if kept < n || kept > most {
 			t.Errorf("New(%d) keeps %d, at most %d are wanted", n, kept, most)
 		}
+	}
+}
+
+func TestTheLargestSize(t *testing.T) {
+	t.Parallel()
+	c := lru.New[int](math.MaxInt)
+	c.Add(hash(0), 1)
+	if v, ok := c.Get(hash(0)); !ok || v != 1 {
+		t.Error(v, ok)
 	}
 }
 
