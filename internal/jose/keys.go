@@ -80,7 +80,7 @@ func ParseKey(text []byte) (*Key, error) {
 		return nil, err
 	}
 	for _, name := range []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k"} {
-		if raw, there := o.Get(name); there && raw != "null" {
+		if _, there := given(o, name); there {
 			k.Private = true
 		}
 	}
@@ -110,20 +110,26 @@ func KeyID(text []byte) string {
 	return id[:min(len(id), MaxKeyID)]
 }
 
+// given is a member that is there and not null: serializers write null for what a key has not.
+func given(o Object, name string) (raw string, there bool) {
+	raw, there = o.Get(name)
+	return raw, there && raw != "null"
+}
+
 // readUse refuses a key that is for something else (RFC 7517 sections 4.2 and 4.3), and reads its kid.
 func readUse(o Object, use string, operations ...string) (id string, err error) {
-	if raw, there := o.Get("kid"); there {
+	if raw, there := given(o, "kid"); there {
 		var ok bool
 		if id, ok = String(raw); !ok || len(id) > MaxKeyID {
 			return "", errors.New("kid is not a string of reasonable length")
 		}
 	}
-	if raw, there := o.Get("use"); there {
+	if raw, there := given(o, "use"); there {
 		if found, _ := String(raw); found != use {
 			return "", fmt.Errorf("use is %.20s, not %s", raw, use)
 		}
 	}
-	if raw, there := o.Get("key_ops"); there {
+	if raw, there := given(o, "key_ops"); there {
 		found, ok := Strings(raw)
 		if !ok || !slices.ContainsFunc(found, func(op string) bool { return slices.Contains(operations, op) }) {
 			return "", fmt.Errorf("key_ops does not hold %s", strings.Join(operations, " or "))
@@ -242,7 +248,7 @@ var smallOrder = []string{
 // readAlgorithm infers what the key may verify from its type, and narrows it to the JWK's own alg (RFC 7517 section 4.4).
 func (k *Key) readAlgorithm(o Object) error {
 	k.algorithms = algorithmsOf(k.public)
-	raw, there := o.Get("alg")
+	raw, there := given(o, "alg")
 	if !there {
 		return nil
 	}
@@ -383,7 +389,7 @@ func (k *DecryptionKey) checkPrivate() error {
 
 // readAlgorithm narrows what the key decrypts to the JWK's own alg (RFC 7517 section 4.4).
 func (k *DecryptionKey) readAlgorithm(o Object) error {
-	raw, there := o.Get("alg")
+	raw, there := given(o, "alg")
 	alg, _ := String(raw)
 	switch {
 	case !there || k.algorithms[0] == "dir" && alg == k.encryptions[0]: // RFC 7520 section 5.6.1: a secret has its enc there
