@@ -2144,6 +2144,8 @@ var mutants = []mutant{
 		Old: `f.endpoint = false // a token may`, New: `_ = 0 // a token may`},
 	{Name: "introspection: an outage never ends", File: "verifier/introspection/calls.go",
 		Old: `c.failures, c.pauseUntil, c.answeredAt = 0, time.Time{}, now`, New: `c.answeredAt = now`},
+	{Name: "introspection: Retry-After of the metadata is passed over", File: "verifier/introspection/answer.go",
+		Old: `return fetch.RetryAfter(err)`, New: `return 0 * fetch.RetryAfter(err)`},
 	{Name: "introspection: Retry-After is passed over", File: "verifier/introspection/answer.go",
 		Old: `f := &failure{err: err, retryAfter: answer.RetryAfter, endpoint: true}`, New: `f := &failure{err: err, endpoint: true}`},
 	{Name: "introspection: an answer that was under way takes Retry-After back", File: "verifier/introspection/calls.go",

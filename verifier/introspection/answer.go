@@ -276,8 +276,5 @@ func retryAfter(err error) time.Duration {
 	if e := (*verifier.UnavailableError)(nil); errors.As(err, &e) {
 		return e.RetryAfter
 	}
-	if e := (*fetch.Error)(nil); errors.As(err, &e) {
-		return e.RetryAfter
-	}
-	return 0
+	return fetch.RetryAfter(err)
 }

@@ -337,7 +337,9 @@ func TestIntrospectionOutageOfDiscovery(t *testing.T) {
 		i := s.introspector(t, func(c *introspection.Config) {
 			c.Endpoint = ""
 			c.Tokens.Client = &http.Client{Transport: roundTripper(func(*http.Request) (*http.Response, error) {
-				attempts++
+				if attempts++; attempts == 1 { // the first URL of two
+					return response(404, ``), nil
+				}
 				r := response(503, ``)
 				r.Header.Set("Retry-After", "7")
 				return r, nil
