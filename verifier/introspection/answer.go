@@ -85,6 +85,10 @@ func (i *Introspector) post(ctx context.Context, token, accept string, now time.
 	if event.URL, err = i.endpoint.locate(ctx, now, i.timeout); err != nil {
 		return nil, &failure{err: err, retryAfter: retryAfter(err), endpoint: true}
 	}
+	if i.auth.tls && schemeOf(event.URL) != "https" {
+		i.endpoint.doubt()
+		return nil, &failure{err: fmt.Errorf("the metadata's endpoint %.100q is not https, where MutualTLS can show no certificate: set Endpoint", event.URL), endpoint: true}
+	}
 	r := &request{
 		form:   url.Values{"token": {token}, "token_type_hint": {"access_token"}}, // RFC 7662 section 2.1
 		header: http.Header{"Accept": {accept}},

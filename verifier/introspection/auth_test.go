@@ -204,6 +204,36 @@ func TestIntrospectionMutualTLS(t *testing.T) {
 	})
 }
 
+// A certificate is shown over TLS alone: what goes over http shows nobody who asks, and the token to everybody.
+func TestIntrospectionMutualTLSOverHTTP(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	s.metadata["introspection_endpoint"] = "http://as.example.com/introspect"
+	over := func(endpoint string, asked *int) introspection.Config {
+		cfg := s.config()
+		cfg.Endpoint, cfg.Auth, cfg.Tokens.DangerouslyAllowHTTP = endpoint, introspection.MutualTLS("orders-api", nil), true
+		transport := cfg.Tokens.Client.Transport
+		cfg.Tokens.Client = &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+			if r.URL.Scheme == "https" {
+				return transport.RoundTrip(r)
+			}
+			*asked++
+			return response(200, `{"active":false}`), nil
+		})}
+		return cfg
+	}
+	asked := 0
+	for _, endpoint := range []string{"http://as.example.com/introspect", "HTTP://as.example.com/introspect"} {
+		if _, err := introspection.New(over(endpoint, &asked)); err == nil || !strings.Contains(err.Error(), "is http, where MutualTLS") {
+			t.Errorf("%s: %v", endpoint, err)
+		}
+	}
+	i := must(introspection.New(over("", &asked)))
+	if _, err := i.Verify(t.Context(), opaque); !errors.Is(err, verifier.ErrUnavailable) || !strings.Contains(err.Error(), "not https, where MutualTLS") || asked != 0 {
+		t.Errorf("a discovered one: %v, asked %d times", err, asked)
+	}
+}
+
 // TestIntrospectionOwnToken: whatever goes wrong with this server's own token is no fault of the client's.
 func TestIntrospectionOwnToken(t *testing.T) {
 	t.Parallel()

@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"reflect"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/bearerguard/bearerguard/internal/fetch"
@@ -81,7 +81,7 @@ func (cfg *Config) check() error {
 		wrong("Auth is not set: use ClientSecretBasic, ClientSecretPost, PrivateKeyJWT, MutualTLS or BearerToken, or None if the endpoint asks for nothing")
 	}
 	errs = append(errs, cfg.Auth.err)
-	if cfg.Auth.tls && strings.HasPrefix(cfg.Endpoint, "http:") {
+	if cfg.Auth.tls && schemeOf(cfg.Endpoint) == "http" {
 		wrong("Endpoint %q is http, where MutualTLS can show no certificate: write https", cfg.Endpoint)
 	}
 	for _, name := range cfg.MayLack {
@@ -105,6 +105,15 @@ func (cfg *Config) check() error {
 		wrong("Timeout is negative: leave it 0 for %v", defaultTimeout)
 	}
 	return errors.Join(errs...)
+}
+
+// schemeOf gives it in lower case, "" if there is none.
+func schemeOf(endpoint string) string {
+	u, err := url.Parse(endpoint)
+	if err != nil {
+		return ""
+	}
+	return u.Scheme
 }
 
 // client is the one for the endpoint, with the certificate of MutualTLS.
