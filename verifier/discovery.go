@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -113,6 +114,10 @@ func (s *source) discover(ctx context.Context, members ...string) (string, error
 			return found, nil
 		}
 		errs = append(errs, err)
+		if ctx.Err() != nil { // the first ones had the time of the others: next time another one is first
+			s.metadata = slices.Concat(s.metadata[1:], s.metadata[:1])
+			break
+		}
 	}
 	return "", fmt.Errorf("discovery of %s: %w", s.issuer, errors.Join(errs...))
 }

@@ -238,6 +238,46 @@ func TestWhereTheKeysAreSaidToBe(t *testing.T) {
 	}
 }
 
+// TestDiscoveryAtATarpit: a URL that hangs has all the time of an attempt, but of one.
+func TestDiscoveryAtATarpit(t *testing.T) {
+	hang := func(r *http.Request) (*http.Response, error) { <-r.Context().Done(); return nil, r.Context().Err() }
+	slow := func(then func(*http.Request) (*http.Response, error)) func(*http.Request) (*http.Response, error) {
+		return func(r *http.Request) (*http.Response, error) {
+			select {
+			case <-time.After(4 * time.Second):
+				return then(r)
+			case <-r.Context().Done():
+				return nil, r.Context().Err()
+			}
+		}
+	}
+	good := page(200, metadata("https://as.example.com/t", keysURL))
+	for name, tt := range map[string]struct {
+		pages    map[string]func(*http.Request) (*http.Response, error)
+		attempts int
+	}{
+		"the first hangs":                  {map[string]func(*http.Request) (*http.Response, error){appended: hang, inserted: good}, 2},
+		"two hang":                         {map[string]func(*http.Request) (*http.Response, error){appended: hang, inserted: hang, mixed: good}, 3},
+		"the first is slow and for naught": {map[string]func(*http.Request) (*http.Response, error){appended: slow(page(404, "")), inserted: slow(good)}, 2},
+		"slow but good":                    {map[string]func(*http.Request) (*http.Response, error){appended: slow(good)}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				tt.pages[keysURL] = keySetPage
+				v, err := (&web{pages: tt.pages}).warmed(t, verifier.Config{Issuer: "https://as.example.com/t"})
+				attempts := 1
+				for ; err != nil && attempts < 10; attempts++ {
+					time.Sleep(time.Minute)
+					err = v.Warm(t.Context())
+				}
+				if err != nil || attempts != tt.attempts {
+					t.Errorf("%d attempts, want %d: %v", attempts, tt.attempts, err)
+				}
+			})
+		})
+	}
+}
+
 func TestDiscoveryAgain(t *testing.T) {
 	moved := "https://as.example.com/t/keys2"
 	setUp := func(t *testing.T) (*web, *verifier.Verifier) {

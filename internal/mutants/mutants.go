@@ -224,6 +224,12 @@ var mutants = []mutant{
 		New: `Ready: phase != lost && phase != expired`},
 
 	// Where the keys are.
+	{Name: "discovery: a URL that hangs has the time of the others each time", File: "verifier/discovery.go",
+		Old: `slices.Concat(s.metadata[1:], s.metadata[:1])`,
+		New: `slices.Clone(s.metadata)`},
+	{Name: "discovery: where all URLs are slow, the second never has its time", File: "verifier/discovery.go",
+		Old: `slices.Concat(s.metadata[1:], s.metadata[:1])`,
+		New: `slices.Concat(s.metadata[i+1:], s.metadata[:i+1])`},
 	{Name: "metadata of another issuer is believed", File: "verifier/discovery.go",
 		Old: `if !ok || issuer != s.issuer {`,
 		New: `if !ok {`},
