@@ -15,7 +15,9 @@
 // commands EVAL, EVALSHA, HSCAN, ZCOUNT, SUBSCRIBE, PUBLISH, PING, SET, GET, and those of the script (TIME, ZRANGEBYSCORE,
 // HDEL, ZREM, HGET, HLEN, HSET, ZADD), on keys and channels that begin with the prefix and a colon. With maxmemory the policy
 // must be noeviction: a server that makes room by itself forgets revocations and proofs. What a failover to a replica loses,
-// the instances write again; used proofs are lost. Names and proofs are hashed; who can write to Redis can withdraw any token
+// the instances write again; used proofs are lost. An old master that a partition has cut off, together with instances, goes on
+// answering them: what is revoked at the new one they learn when the partition ends. min-replicas-to-write keeps such a
+// master from taking what would be lost, and no more. Names and proofs are hashed; who can write to Redis can withdraw any token
 // and, by deleting, let a new instance accept it.
 package redisauth
 

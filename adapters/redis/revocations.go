@@ -39,7 +39,7 @@ type RevocationConfig struct {
 	// Timeout bounds one call to Redis. 0: 500 ms; at most 30 s.
 	Timeout time.Duration
 	// MaxSilence is how long an instance goes on with what it knows while it hears nothing from Redis, and so how late a
-	// revocation may reach it at worst. 0: 1 s; at most a minute. Redis is asked for a sign of life four times as often.
+	// revocation may reach it at worst, where both ask the same master. 0: 1 s; at most a minute. Redis is asked for a sign of life four times as often.
 	MaxSilence time.Duration
 	// Max is how many entries all instances hold together, some 200 bytes each in Redis and in every instance. 0: 100,000.
 	// It must be the same in all of them: one that finds more than twice its Max trusts nothing.
@@ -60,7 +60,8 @@ type RevocationConfig struct {
 // is proven by Redis' answers, on the connection on which revocations come: an instance that got none for MaxSilence no longer
 // answers that a token is good, but that it can't tell ([verifier.ErrUnavailable], a 503 for the client). What it knows
 // to be withdrawn stays withdrawn. Each time the connection was lost, all entries are read again before they are trusted;
-// those that Redis has lost are written to it again.
+// those that Redis has lost are written to it again. Where they don't fit, for others have filled it meanwhile, the instance that
+// knows them can't tell of any token whether it is good, until entries have expired.
 type Revocations struct {
 	shared
 	entries, index, channel string
