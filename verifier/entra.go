@@ -103,8 +103,8 @@ func (v *Verifier) names() []string {
 func (t *inspection) checkTenant() error {
 	tenant := entraTenant(t.claims.issuer)
 	if !t.v.tenants[tenant] {
-		return fmt.Errorf("%w: iss is %s, which is neither https://sts.windows.net/TENANT/ nor https://login.microsoftonline.com/TENANT/v2.0 of a tenant that is accepted",
-			ErrIssuer, quote(t.claims.issuer))
+		return fmt.Errorf("%w: iss is %s, which is neither %sTENANT/ nor %sTENANT%s of a tenant that is accepted",
+			ErrIssuer, quote(t.claims.issuer), entraV1, entraV2, entraV2End)
 	}
 	if tid, err := t.claims.text("tid"); err != nil || tid != tenant {
 		return fmt.Errorf("%w: iss is %s, but tid is %s", ErrIssuer, quote(t.claims.issuer), quote(tid))

@@ -42,9 +42,9 @@ func (t *inspection) hintType() string {
 func (t *inspection) hintIssuer() string {
 	iss, want := t.claims.issuer, t.v.issuer
 	switch {
-	case strings.HasPrefix(iss, "https://sts.windows.net/") && strings.HasPrefix(want, "https://login.microsoftonline.com/"):
+	case strings.HasPrefix(iss, entraV1) && strings.HasPrefix(want, entraV2):
 		return ": a token of version 1 where version 2 is expected; set accessTokenAcceptedVersion to 2 in the API's manifest, or expect that issuer"
-	case strings.HasPrefix(iss, "https://login.microsoftonline.com/") && strings.HasPrefix(want, "https://sts.windows.net/"):
+	case strings.HasPrefix(iss, entraV2) && strings.HasPrefix(want, entraV1):
 		return ": a token of version 2 where version 1 is expected; the API's manifest has accessTokenAcceptedVersion 2, expect that issuer"
 	case strings.HasPrefix(want, iss+"/oauth2/"):
 		return ": a token of Okta's org authorization server; let the client ask for its token at the issuer that is expected"
