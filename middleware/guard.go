@@ -166,7 +166,8 @@ type Grant struct {
 }
 
 // Check decides about a request and answers nothing: exactly one of its results is set. It reads the request's header and
-// context, and never its body. Adapters for other frameworks are made of it.
+// context, and never its body. Adapters for other frameworks are made of it: they fill the header with http.Header.Add, for
+// a field whose name is not in its canonical form is none.
 func (g *Guard) Check(r *http.Request, requirements ...Requirement) (Grant, *Denial) {
 	return g.check(r, false, requirements)
 }
