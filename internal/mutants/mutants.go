@@ -149,7 +149,7 @@ var mutants = []mutant{
 	{Name: "Retry-After: ignored", File: "verifier/keyset.go",
 		Old: `return max(d, min(fetch.RetryAfter(err), maxRetryAfter))`,
 		New: `return max(d, 0*fetch.RetryAfter(err))`},
-	{Name: "Retry-After: only the first answer's of discovery", File: "internal/fetch/fetch.go",
+	{Name: "Retry-After: only the first answer's of discovery", File: "internal/fetch/fetch.go", Packages: fetch,
 		Old: `longest = max(longest, RetryAfter(one))`,
 		New: `return RetryAfter(one)`},
 	{Name: "Retry-After: obeyed whatever it says", File: "verifier/keyset.go",
