@@ -30,8 +30,7 @@ type cost struct {
 	allocs, bytes float64
 }
 
-// compare measures sides one against the other: many short slots in turn, the median of the rounds. What else
-// runs on the machine hits all sides alike.
+// compare measures each side against the first one. The garbage of the others is not in the way then.
 func compare(sides ...*side) ([]cost, error) {
 	costs := make([]cost, len(sides))
 	for i, s := range sides {
@@ -39,23 +38,27 @@ func compare(sides ...*side) ([]cost, error) {
 			return nil, err
 		}
 	}
-	ns, ratios, overs := make([][]float64, len(sides)), make([][]float64, len(sides)), make([][]float64, len(sides))
-	for range rounds {
-		spent := make([]float64, len(sides))
-		for turn := range slots * len(sides) {
-			i := turn % len(sides)
-			spent[i] += sides[i].slot() / slots
-		}
-		for i := range sides {
-			ns[i] = append(ns[i], spent[i])
-			ratios[i] = append(ratios[i], spent[i]/spent[0])
-			overs[i] = append(overs[i], spent[i]-spent[0])
-		}
-	}
-	for i := range sides {
-		costs[i].ns, costs[i].ratio, costs[i].over = report.Median(ns[i]), report.Median(ratios[i]), report.Median(overs[i])
+	for i := range costs[1:] {
+		pair(sides[0], sides[i+1], &costs[0], &costs[i+1])
 	}
 	return costs, nil
+}
+
+// pair measures two sides: many short slots in turn, the median of the rounds. What else runs on the machine hits both alike.
+func pair(first, second *side, of, than *cost) {
+	var ns [2][]float64
+	var ratios, overs []float64
+	for range rounds {
+		var spent [2]float64
+		for range slots {
+			spent[0] += first.slot() / slots
+			spent[1] += second.slot() / slots
+		}
+		ns[0], ns[1] = append(ns[0], spent[0]), append(ns[1], spent[1])
+		ratios, overs = append(ratios, spent[1]/spent[0]), append(overs, spent[1]-spent[0])
+	}
+	of.ns, of.ratio = report.Median(ns[0]), 1
+	than.ns, than.ratio, than.over = report.Median(ns[1]), report.Median(ratios), report.Median(overs)
 }
 
 // calibrate warms a side up, counts its garbage, and finds how many calls fill a slot.
