@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -63,19 +62,13 @@ type DPoP struct {
 
 // Format prints no secret, whatever the verb.
 func (d DPoP) Format(f fmt.State, verb rune) {
-	fmt.Fprintf(f, fmt.FormatString(f, verb), d.withoutSecrets())
-}
-
-// MarshalJSON writes no secret: a log may be JSON.
-func (d DPoP) MarshalJSON() ([]byte, error) { return json.Marshal(d.withoutSecrets()) }
-
-// plainDPoP has no methods.
-type plainDPoP DPoP
-
-func (d DPoP) withoutSecrets() plainDPoP {
+	type plain DPoP // has no methods
 	d.NonceSecrets = make([][]byte, len(d.NonceSecrets))
-	return plainDPoP(d)
+	fmt.Fprintf(f, fmt.FormatString(f, verb), plain(d))
 }
+
+// MarshalJSON writes what %+v does, as one string: a log may be JSON.
+func (d DPoP) MarshalJSON() ([]byte, error) { return jose.Marshal(fmt.Sprintf("%+v", d)) }
 
 // Bounds of a proof.
 const (

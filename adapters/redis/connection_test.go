@@ -34,6 +34,21 @@ func (p *proxy) say(text string) {
 	}
 }
 
+// losesAndRegains waits until the connection is no longer trusted, and then for another one.
+func (i *instance) losesAndRegains() {
+	i.tb.Helper()
+	for _, lost := range []bool{true, false} {
+		select {
+		case err := <-i.changes:
+			if (err != nil) != lost {
+				i.tb.Errorf("OnChange: %v, lost: %t", err, lost)
+			}
+		case <-time.After(soon):
+			i.tb.Fatalf("OnChange is not called, lost: %t", lost)
+		}
+	}
+}
+
 // TestAConnectionThatDiesInSilence: nobody says that it is over, so another one must be made.
 func TestAConnectionThatDiesInSilence(t *testing.T) {
 	t.Parallel()
@@ -45,16 +60,7 @@ func TestAConnectionThatDiesInSilence(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.freezeOpen()
-	for _, want := range []bool{true, false} {
-		select {
-		case err := <-i.changes:
-			if (err != nil) != want {
-				t.Errorf("OnChange: %v", err)
-			}
-		case <-time.After(soon):
-			t.Fatal("no other connection")
-		}
-	}
+	i.losesAndRegains()
 	i.ready()
 }
 
@@ -69,16 +75,7 @@ func TestASubscriptionThatIsReplaced(t *testing.T) {
 	}
 	const channel = "bearerguard:{revoked}:news"
 	p.say(fmt.Sprintf(">3\r\n$9\r\nsubscribe\r\n$%d\r\n%s\r\n:1\r\n", len(channel), channel))
-	for _, want := range []bool{true, false} {
-		select {
-		case err := <-i.changes:
-			if (err != nil) != want {
-				t.Errorf("OnChange: %v", err)
-			}
-		case <-time.After(soon):
-			t.Fatal("it is trusted")
-		}
-	}
+	i.losesAndRegains()
 }
 
 // TestMoreDeadThanOneCallTakesOut: those that are left don't lend their dates to new ones.
