@@ -1,6 +1,7 @@
 package verifiertest
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
@@ -55,38 +56,45 @@ func (i *Issuer) serveIntrospection(w http.ResponseWriter, r *http.Request) {
 		refuse(w, refused)
 		return
 	}
-	body := map[string]any{}
-	if i.isActive(r, r.PostForm.Get("token"), &body) {
-		body["active"], body["token_type"] = true, "Bearer"
-	} else {
-		body = map[string]any{"active": false}
+	claims := i.active(r.Context(), r.PostForm.Get("token"))
+	if claims == nil {
+		answer(w, http.StatusOK, map[string]any{"active": false})
+		return
 	}
-	answer(w, http.StatusOK, body)
+	claims["active"], claims["token_type"] = true, "Bearer"
+	answer(w, http.StatusOK, claims)
 }
 
-// isActive reads what a token says, if it is good now.
-func (i *Issuer) isActive(r *http.Request, token string, body *map[string]any) bool {
+// active is what a token says, nil if it is not good now.
+func (i *Issuer) active(ctx context.Context, token string) (claims map[string]any) {
 	i.mu.Lock()
 	text, revoked := i.opaque[token], i.revoked[token]
 	i.mu.Unlock()
 	if revoked {
-		return false
+		return nil
 	}
 	if text == nil {
 		parts := strings.Split(token, ".")
 		v, err := i.anyAudience()
 		if err != nil || len(parts) != 3 {
-			return false
+			return nil
 		}
-		if _, err := v.Verify(r.Context(), token); err != nil {
-			return false
+		if _, err := v.Verify(ctx, token); err != nil {
+			return nil
 		}
 		text, _ = base64.RawURLEncoding.DecodeString(parts[1])
 	}
-	var dates struct{ Exp, Nbf *float64 }
+	if json.Unmarshal(text, &claims) != nil {
+		return nil
+	}
 	now := float64(i.now().Unix())
-	return json.Unmarshal(text, body) == nil && json.Unmarshal(text, &dates) == nil &&
-		(dates.Exp == nil || now < *dates.Exp) && (dates.Nbf == nil || now >= *dates.Nbf)
+	if exp, ok := claims["exp"].(float64); ok && now >= exp {
+		return nil
+	}
+	if nbf, ok := claims["nbf"].(float64); ok && now < nbf {
+		return nil
+	}
+	return claims
 }
 
 // anyAudience is a verifier of the tokens that the issuer signs, whoever they are for.

@@ -66,6 +66,9 @@ func TestIntrospectionRefuses(t *testing.T) {
 	if _, err := v.Verify(t.Context(), issuer.OpaqueToken("", map[string]any{"nbf": clock.Now().Add(time.Minute)})); !errors.Is(err, introspection.ErrInactive) {
 		t.Errorf("an opaque token of tomorrow: %v", err)
 	}
+	if _, err := v.Verify(t.Context(), issuer.OpaqueToken("", map[string]any{"EXP": 1})); err != nil {
+		t.Errorf("EXP is not exp: %v", err)
+	}
 	for kind, token := range map[string]string{"opaque": issuer.OpaqueToken(""), "JWT": issuer.Token("")} {
 		if _, err := v.Verify(t.Context(), token); err != nil {
 			t.Errorf("%s: %v", kind, err)

@@ -329,14 +329,13 @@ func (i *Issuer) encrypt(token string) (string, error) {
 
 // issuerOf is "" for what is no signed token or names no issuer.
 func issuerOf(token string) string {
-	var claims struct {
-		Issuer string `json:"iss"`
-	}
+	claims := map[string]any{} // names are exact in a map
 	if parts := strings.Split(token, "."); len(parts) == 3 {
 		text, _ := base64.RawURLEncoding.DecodeString(parts[1])
 		_ = json.Unmarshal(text, &claims) // an odd iss is none
 	}
-	return claims.Issuer
+	iss, _ := claims["iss"].(string)
+	return iss
 }
 
 // recipientSet is the API's private key as a JWK set, nil without one.
